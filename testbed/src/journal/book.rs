@@ -1,0 +1,167 @@
+//! The journal itself: an append-only, bounded list of entries.
+
+use std::{
+    collections::VecDeque,
+    fmt,
+    sync::{Arc, Mutex, MutexGuard, PoisonError},
+};
+
+use serde::Serialize;
+use tokio::sync::watch;
+
+use super::event::Event;
+use crate::clock::{Clock, Timestamp};
+
+/// One event, with its place and time.
+#[derive(Clone, Debug, Serialize)]
+pub struct Entry {
+    /// Its number, from 1.
+    pub seq: u64,
+    /// When, in policy time.
+    pub at: Timestamp,
+    /// What.
+    #[serde(flatten)]
+    pub event: Event,
+}
+
+impl fmt::Display for Entry {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "#{:<4} {} {}", self.seq, self.at.strftime("%H:%M:%S%.3f"), self.event)
+    }
+}
+
+/// A handle to a world's journal. Clones share it.
+#[derive(Clone)]
+pub struct Journal(Arc<Shared>);
+
+struct Shared {
+    clock: Clock,
+    // A std mutex: an append or a copy of pointers, never an await.
+    book: Mutex<Book>,
+    /// The number of the newest entry, for those who wait for one.
+    newest: watch::Sender<u64>,
+}
+
+#[derive(Default)]
+struct Book {
+    entries: VecDeque<Arc<Entry>>,
+    n_recorded: u64,
+}
+
+impl Journal {
+    /// How many entries a journal keeps; older ones are dropped, and [counted](Journal::n_dropped).
+    pub const MAX_ENTRIES: usize = 1_000_000;
+
+    /// An empty journal that stamps its entries with `clock`, and tells the moves of `clock` too.
+    pub fn new(clock: &Clock) -> Self {
+        let shared = Arc::new(Shared { clock: clock.clone(), book: Mutex::default(), newest: watch::Sender::new(0) });
+        let journal = Arc::downgrade(&shared);
+        clock.observe(Arc::new(move |step| {
+            if let Some(shared) = journal.upgrade() {
+                Self(shared).record(Event::ClockMoved(step));
+            }
+        }));
+        Self(shared)
+    }
+
+    /// Appends `event` and returns its number.
+    pub fn record(&self, event: Event) -> u64 {
+        let at = self.0.clock.now();
+        let mut book = self.book();
+        book.n_recorded += 1;
+        let seq = book.n_recorded;
+        if book.entries.len() == Self::MAX_ENTRIES {
+            book.entries.pop_front();
+        }
+        book.entries.push_back(Arc::new(Entry { seq, at, event }));
+        drop(book);
+        self.0.newest.send_modify(|newest| *newest = seq.max(*newest));
+        seq
+    }
+
+    /// The number of the newest entry, 0 if there is none.
+    pub fn last_seq(&self) -> u64 {
+        self.book().n_recorded
+    }
+
+    /// The entries after number `seq`, oldest first.
+    pub fn since(&self, seq: u64) -> Vec<Arc<Entry>> {
+        let book = self.book();
+        let n_dropped = book.n_recorded - book.entries.len() as u64;
+        let skip = usize::try_from(seq.saturating_sub(n_dropped)).unwrap_or(usize::MAX);
+        book.entries.iter().skip(skip).cloned().collect()
+    }
+
+    /// Waits until there is an entry after number `seq` that `admits` accepts, and returns it.
+    pub async fn wait_for(&self, seq: u64, admits: impl Fn(&Entry) -> bool) -> Arc<Entry> {
+        let mut newest = self.0.newest.subscribe();
+        let mut seen = seq;
+        loop {
+            let last = *newest.borrow_and_update();
+            for entry in self.since(seen) {
+                if admits(&entry) {
+                    return entry;
+                }
+            }
+            seen = seen.max(last);
+            // The sender lives as long as this journal.
+            if newest.changed().await.is_err() {
+                std::future::pending::<()>().await;
+            }
+        }
+    }
+
+    /// All entries, oldest first.
+    pub fn entries(&self) -> Vec<Arc<Entry>> {
+        self.since(0)
+    }
+
+    /// How many entries no longer fitted.
+    pub fn n_dropped(&self) -> u64 {
+        let book = self.book();
+        book.n_recorded - book.entries.len() as u64
+    }
+
+    fn book(&self) -> MutexGuard<'_, Book> {
+        self.0.book.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl fmt::Debug for Journal {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "Journal({} entries)", self.last_seq())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::time::Duration;
+
+    use super::*;
+
+    #[test]
+    fn moves_of_the_clock_are_journaled() {
+        let clock = Clock::starting_at(Clock::DEFAULT_START);
+        let journal = Journal::new(&clock);
+        clock.advance(Duration::from_secs(3600));
+        let entries = journal.entries();
+        assert_eq!(entries.len(), 1);
+        assert_eq!(entries[0].to_string(), "#1    01:00:00.000 clock moved 1h, asked for");
+        assert_eq!(journal.since(1).len(), 0);
+    }
+
+    #[tokio::test]
+    async fn one_can_wait_for_an_entry() {
+        let clock = Clock::starting_at(Clock::DEFAULT_START);
+        let journal = Journal::new(&clock);
+        let waiting = tokio::spawn({
+            let journal = journal.clone();
+            async move { journal.wait_for(1, |entry| entry.seq >= 2).await.seq }
+        });
+        for _ in 0..3 {
+            clock.advance(Duration::from_secs(1));
+            tokio::task::yield_now().await;
+        }
+        assert_eq!(waiting.await.unwrap(), 2);
+    }
+}

@@ -1,0 +1,13 @@
+//! The journal: what happened in a world, in order, as typed events.
+//!
+//! Every reporter, check and verdict is a function of it. Secrets never enter it: they are left out where an event is
+//! built.
+
+mod book;
+mod event;
+
+pub use book::{Entry, Journal};
+pub use event::{
+    BodyEnd, BodyEnded, ConnectorChoice, ConnectorReason, Counted, DelegateSelected, EgressRefused, Event, Exchange,
+    ExecutionEnded, PullFinished, PullStarted, RetryWait, StageResolved, StepFinished, StepStarted, Subject,
+};
