@@ -1,0 +1,87 @@
+//! What a client is told to show: the `WWW-Authenticate` of a 401.
+//!
+//! The realm depends on how the registry was reached. By its real name it is the real one. By a loopback address it is on
+//! the same origin: clients refuse to send credentials to another loopback address (facts/registry E4, ggcr).
+
+use std::net::IpAddr;
+
+use oci::{Challenge, Scope};
+
+use crate::{AuthConfig, settings::Settings};
+
+/// What is wrong with the token that was shown.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum ChallengeError {
+    /// Expired, malformed, revoked, or for another registry.
+    InvalidToken,
+    /// Valid, but it does not allow this.
+    InsufficientScope,
+}
+
+/// The challenge to a request that came to `host` and needs `scope`.
+pub(super) fn compose_challenge(
+    settings: &Settings,
+    host: &str,
+    scope: Option<&Scope>,
+    error: Option<ChallengeError>,
+) -> Challenge {
+    if settings.auth == AuthConfig::Basic {
+        return Challenge::Basic { realm: settings.service.clone() };
+    }
+    Challenge::Bearer {
+        realm: compose_realm(settings, host),
+        service: Some(settings.service.clone()),
+        scope: scope.map(ToString::to_string),
+        error: error.map(|error| {
+            match error {
+                ChallengeError::InvalidToken => "invalid_token",
+                ChallengeError::InsufficientScope => "insufficient_scope",
+            }
+            .to_owned()
+        }),
+    }
+}
+
+fn compose_realm(settings: &Settings, host: &str) -> String {
+    let name = name_of(host);
+    let is_named = settings.hosts.iter().any(|own| own.eq_ignore_ascii_case(name) || own.eq_ignore_ascii_case(host));
+    match &settings.realm {
+        _ if is_loopback(name) => format!("http://{host}/token"),
+        Some(realm) if is_named => realm.clone(),
+        None if is_named => format!("https://{host}/token"),
+        _ => format!("http://{host}/token"),
+    }
+}
+
+/// The host without its port.
+fn name_of(host: &str) -> &str {
+    match host.strip_prefix('[').and_then(|rest| rest.split_once(']')) {
+        Some((address, _)) => address,
+        None => host.split(':').next().unwrap_or_default(),
+    }
+}
+
+fn is_loopback(name: &str) -> bool {
+    name.eq_ignore_ascii_case("localhost") || name.parse::<IpAddr>().is_ok_and(|address| address.is_loopback())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::{RegistryConfig, config::check};
+
+    fn realm(config: RegistryConfig, host: &str) -> String {
+        compose_realm(&check("hub", &config).unwrap(), host)
+    }
+
+    #[test]
+    fn the_realm_is_real_by_name_and_at_hand_by_address() {
+        let hub = || RegistryConfig { preset: Some(String::from("dockerhub").into()), ..RegistryConfig::default() };
+        assert_eq!(realm(hub(), "registry-1.docker.io"), "https://auth.docker.io/token");
+        assert_eq!(realm(hub(), "127.0.0.1:4123"), "http://127.0.0.1:4123/token");
+        assert_eq!(realm(hub(), "localhost:4123"), "http://localhost:4123/token");
+        assert_eq!(realm(hub(), "[::1]:4123"), "http://[::1]:4123/token");
+        let mirror = RegistryConfig { hosts: Some(vec!["mirror.example".into()]), ..hub() };
+        assert_eq!(realm(mirror, "mirror.example"), "https://mirror.example/token");
+    }
+}

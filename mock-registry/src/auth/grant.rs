@@ -1,0 +1,42 @@
+//! What a principal may do: the part of a wish that a token is made of.
+//!
+//! Asking for too much is no error; the token then allows less, and the registry says `insufficient_scope`.
+//!
+//! Source: Docker token specification, "Requesting a Token"; facts/registry A2, C1, C3.
+
+use oci::{Action, Principal, RepositoryName, Scope};
+
+use crate::state::App;
+
+/// The part of `wished` that `principal` may have; resources of which nothing is left are left out.
+pub(crate) fn grant(app: &App, principal: &Principal, wished: &[Scope]) -> Vec<Scope> {
+    let allowed = |scope: &Scope| Scope {
+        actions: scope.actions.iter().filter(|action| may(app, principal, scope, action)).cloned().collect(),
+        ..scope.clone()
+    };
+    wished.iter().map(allowed).filter(|scope| !scope.actions.is_empty()).collect()
+}
+
+fn may(app: &App, principal: &Principal, scope: &Scope, action: &Action) -> bool {
+    let settings = &app.settings;
+    let has_account = principal.account().is_some();
+    match (scope.resource_type.as_str(), scope.class.as_deref(), action) {
+        ("registry", None, Action::Star) => scope.name == "catalog" && (has_account || settings.anonymous),
+        ("repository", None, Action::Pull) => {
+            let may_create = has_account && settings.push;
+            (has_account || settings.anonymous) && (may_create || !settings.hides_absent || exists(app, &scope.name))
+        }
+        ("repository", None, Action::Push | Action::Delete | Action::Star) => has_account && settings.push,
+        _ => false,
+    }
+}
+
+/// Whether the repository, as clients name it, is here.
+fn exists(app: &App, name: &str) -> bool {
+    let Ok(name) = name.parse::<RepositoryName>() else { return false };
+    let name = match &app.settings.path {
+        Some(prefix) => name.strip_prefix(prefix.as_str()),
+        None => Some(name),
+    };
+    name.is_some_and(|name| app.store.find(&name).is_some())
+}

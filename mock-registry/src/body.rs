@@ -1,0 +1,177 @@
+//! The body on its way to the client: performs what a rule does to bodies, and tells the journal how it ended.
+
+use std::{
+    pin::Pin,
+    task::{Context, Poll, ready},
+};
+
+use axum::body::Body;
+use bytes::{Bytes, BytesMut};
+use http_body::{Frame, SizeHint};
+use testbed::{
+    journal::{BodyEnd, BodyEnded, Event, Journal},
+    server::{Connection, End},
+};
+
+use crate::store::Content;
+
+/// Left on a response whose body is worth an event of its own.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Streamed;
+
+/// What a rule does to a body.
+#[derive(Clone, Copy, Debug, Default)]
+pub(crate) struct BodyFault {
+    /// After how many bytes the connection ends, and how.
+    pub(crate) cut: Option<(u64, End)>,
+    /// Which byte is changed.
+    pub(crate) corrupt: Option<u64>,
+}
+
+/// A part of a blob, written in large pieces.
+#[derive(Debug)]
+pub(crate) struct ContentBody {
+    content: Content,
+    at: u64,
+    end: u64,
+}
+
+impl ContentBody {
+    /// The bytes from `at` up to `end`, that one excluded.
+    pub(crate) fn new(content: Content, at: u64, end: u64) -> Self {
+        Self { content, at, end }
+    }
+}
+
+impl http_body::Body for ContentBody {
+    type Data = Bytes;
+    type Error = std::convert::Infallible;
+
+    fn poll_frame(mut self: Pin<&mut Self>, _: &mut Context<'_>) -> Poll<Option<Result<Frame<Bytes>, Self::Error>>> {
+        let piece = self.content.piece(self.at, self.end);
+        if piece.is_empty() {
+            return Poll::Ready(None);
+        }
+        self.at += piece.len() as u64;
+        Poll::Ready(Some(Ok(Frame::data(piece))))
+    }
+
+    fn is_end_stream(&self) -> bool {
+        self.at >= self.end
+    }
+
+    fn size_hint(&self) -> SizeHint {
+        SizeHint::with_exact(self.end.saturating_sub(self.at))
+    }
+}
+
+/// A body with the fault that a rule put into it.
+#[derive(Debug)]
+pub(crate) struct SentBody {
+    inner: Body,
+    fault: BodyFault,
+    connection: Option<Connection>,
+    length_bytes: Option<u64>,
+    sent_bytes: u64,
+    /// Where the end is to be told; taken when it is.
+    told: Option<(Journal, String, u64)>,
+}
+
+impl SentBody {
+    /// `inner` with `fault`, on `connection`; `length_bytes` is what the head announced.
+    pub(crate) fn new(
+        inner: Body,
+        fault: BodyFault,
+        connection: Option<Connection>,
+        length_bytes: Option<u64>,
+    ) -> Self {
+        // What ends at its end is whole.
+        let cut = fault.cut.filter(|(after, _)| length_bytes.is_none_or(|length| *after < length));
+        Self { inner, fault: BodyFault { cut, ..fault }, connection, length_bytes, sent_bytes: 0, told: None }
+    }
+
+    /// The same, and its end is recorded as that of the exchange `number`.
+    pub(crate) fn journaled(mut self, journal: &Journal, actor: &str, number: u64) -> Self {
+        self.told = Some((journal.clone(), actor.to_owned(), number));
+        self
+    }
+
+    /// Ends the connection where a rule says so; the body stays pending from then on.
+    fn cut<T>(&mut self, end: End) -> Poll<T> {
+        self.tell(match end {
+            End::Close => BodyEnd::Cut,
+            End::Reset => BodyEnd::Reset,
+        });
+        if let Some(connection) = &self.connection {
+            connection.end_after_flush(end);
+        }
+        Poll::Pending
+    }
+
+    /// Tells the journal how the body ended, the first time.
+    fn tell(&mut self, end: BodyEnd) {
+        if let Some((journal, actor, exchange)) = self.told.take() {
+            let sent_bytes = self.sent_bytes;
+            journal.record(Event::BodyEnded(BodyEnded { exchange, actor, sent_bytes, end }));
+        }
+    }
+
+    fn change(&self, data: Bytes) -> Bytes {
+        let in_data = self.fault.corrupt.and_then(|at| at.checked_sub(self.sent_bytes));
+        match in_data.and_then(|at| usize::try_from(at).ok()).filter(|at| *at < data.len()) {
+            Some(at) => {
+                let mut changed = BytesMut::from(&data[..]);
+                changed[at] ^= 0xff;
+                changed.freeze()
+            }
+            None => data,
+        }
+    }
+}
+
+impl http_body::Body for SentBody {
+    type Data = Bytes;
+    type Error = axum::Error;
+
+    fn poll_frame(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<Result<Frame<Bytes>, Self::Error>>> {
+        if let Some((after, end)) = self.fault.cut
+            && self.sent_bytes >= after
+        {
+            return self.cut(end);
+        }
+        let frame = match ready!(Pin::new(&mut self.inner).poll_frame(cx)) {
+            None => {
+                self.tell(BodyEnd::Complete);
+                return Poll::Ready(None);
+            }
+            Some(frame) => frame?,
+        };
+        let Ok(data) = frame.into_data() else { return Poll::Ready(None) };
+        let mut data = self.change(data);
+        if let Some((after, _)) = self.fault.cut {
+            let room = usize::try_from(after - self.sent_bytes).unwrap_or(usize::MAX);
+            data.truncate(room);
+        }
+        self.sent_bytes += data.len() as u64;
+        // Told before the last piece is handed over, so that it stands before whatever the client does next.
+        if self.fault.cut.is_none() && self.length_bytes == Some(self.sent_bytes) {
+            self.tell(BodyEnd::Complete);
+        }
+        Poll::Ready(Some(Ok(Frame::data(data))))
+    }
+
+    fn is_end_stream(&self) -> bool {
+        self.fault.cut.is_none() && self.inner.is_end_stream()
+    }
+
+    fn size_hint(&self) -> SizeHint {
+        self.inner.size_hint()
+    }
+}
+
+impl Drop for SentBody {
+    fn drop(&mut self) {
+        let is_empty = self.length_bytes == Some(0) && self.fault.cut.is_none();
+        self.tell(if is_empty { BodyEnd::Complete } else { BodyEnd::Abandoned });
+    }
+}

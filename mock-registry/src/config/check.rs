@@ -1,0 +1,380 @@
+//! From configuration to settings: the preset below, the configuration above, and every complaint at once.
+
+use std::{collections::BTreeMap, net::IpAddr};
+
+use http::{HeaderName, HeaderValue};
+use oci::{AccountName, RepositoryName};
+use sha2::{Digest as _, Sha256};
+use testbed::{
+    diagnostic::Span,
+    rule::{Action, Rule},
+    yaml::Spanned,
+};
+use thiserror::Error;
+
+use super::{AuthConfig, ImageConfig, RegistryConfig};
+use crate::{
+    ImageSpec,
+    preset::{self, Preset, preset_names},
+    settings::{Account, Settings},
+};
+
+/// Something that is wrong with a registry's configuration.
+#[derive(Clone, Debug, PartialEq, Eq, Error)]
+#[error("{field}: {message}")]
+pub struct ConfigError {
+    /// Where: `preset`, `images[0].name`, `rules[2].then`.
+    pub field: String,
+    /// What is wrong.
+    pub message: String,
+    /// What to do about it.
+    pub hint: Option<String>,
+    /// Where in the file, if the value's place was kept: presets, image names, platforms and rules.
+    pub span: Option<Span>,
+}
+
+impl ConfigError {
+    fn new(field: impl Into<String>, message: impl ToString) -> Self {
+        Self { field: field.into(), message: message.to_string(), hint: None, span: None }
+    }
+
+    fn at(self, span: Span) -> Self {
+        Self { span: (span != Span::default()).then_some(span), ..self }
+    }
+
+    fn hint(self, hint: impl Into<String>) -> Self {
+        Self { hint: Some(hint.into()), ..self }
+    }
+}
+
+impl RegistryConfig {
+    /// Looks whether a registry can be started with this.
+    ///
+    /// # Errors
+    /// Everything that is wrong with it.
+    pub fn check(&self) -> Result<(), Vec<ConfigError>> {
+        check("registry", self).map(|_| ())
+    }
+
+    /// The host names that a registry with this answers under, that of its token endpoint included. Empty if the preset is
+    /// unknown.
+    pub fn host_names(&self) -> Vec<String> {
+        let preset = Preset::find(preset_name(self));
+        match (&self.hosts, preset) {
+            (Some(hosts), _) => hosts.clone(),
+            (None, Some(preset)) => preset.hosts.into_iter().chain(preset.token_host).collect(),
+            (None, None) => Vec::new(),
+        }
+    }
+}
+
+/// The settings of the registry called `name`.
+///
+/// # Errors
+/// Everything that is wrong with its configuration.
+pub(crate) fn check(name: &str, config: &RegistryConfig) -> Result<Settings, Vec<ConfigError>> {
+    let mut errors = Vec::new();
+    let preset = match find_preset(config) {
+        Ok(preset) => preset,
+        Err(error) => {
+            errors.push(error);
+            // The rest is still checked, against a preset that allows everything.
+            match Preset::find(preset::DEFAULT) {
+                Some(preset) => preset,
+                None => return Err(errors),
+            }
+        }
+    };
+    // What an unknown preset asks clients for is unknown too; then accounts are taken to be of use.
+    let auth = config.auth.unwrap_or(if errors.is_empty() { preset.auth } else { AuthConfig::Bearer });
+    let is_renamed = config.hosts.is_some();
+    let service = preset.service.unwrap_or_else(|| name.to_owned());
+    let settings = Settings {
+        hosts: check_hosts(config.hosts.clone().unwrap_or(preset.hosts), &mut errors),
+        token_host: preset.token_host.filter(|_| !is_renamed),
+        realm: preset.realm.filter(|_| !is_renamed),
+        issuer: preset.issuer.unwrap_or_else(|| service.clone()),
+        path: check_path(config.path.as_ref().or(preset.path.as_ref()), &mut errors),
+        anonymous: config.anonymous.unwrap_or(preset.anonymous),
+        token_life: config.token_life.unwrap_or(preset.token_life),
+        accounts: check_accounts(name, config, auth, &mut errors),
+        anonymous_limit: config.limit.or(preset.limit),
+        account_limit: config.account_limit.or(preset.account_limit),
+        hides_absent: preset.hides_absent,
+        library: preset.library,
+        push: config.push.unwrap_or(preset.push),
+        headers: preset.headers.iter().filter_map(read_header).collect(),
+        images: check_images(&config.images, preset.library, &mut errors),
+        rules: check_rules(&config.rules, &mut errors),
+        service,
+        auth,
+    };
+    if auth == AuthConfig::None && config.anonymous == Some(false) {
+        errors.push(
+            ConfigError::new("anonymous", "every pull needs an account, and nobody can log in")
+                .hint("add `auth: bearer` (or `basic`) and an account"),
+        );
+    }
+    if auth == AuthConfig::None && config.account_limit.is_some() {
+        errors.push(
+            ConfigError::new("account-limit", "this registry asks nobody who they are")
+                .hint("add `auth: bearer` or `auth: basic`, or write `limit` for pulls without an account"),
+        );
+    }
+    if settings.token_life.as_secs() == 0 {
+        errors.push(ConfigError::new("token-life", "a token must live at least a second").hint("write `5m`"));
+    }
+    if errors.is_empty() { Ok(settings) } else { Err(errors) }
+}
+
+fn find_preset(config: &RegistryConfig) -> Result<Preset, ConfigError> {
+    let name = preset_name(config);
+    Preset::find(name).ok_or_else(|| {
+        let names = preset_names();
+        let distance = |known: &&&str| strsim::osa_distance(known, name);
+        let nearest = names.iter().min_by_key(distance).filter(|known| distance(known) <= 3.max(name.len() / 2));
+        let hint = match nearest {
+            Some(nearest) => format!("did you mean `{nearest}`? There are {}", names.join(", ")),
+            None => format!("there are {}", names.join(", ")),
+        };
+        let span = config.preset.as_ref().map(|preset| preset.span).unwrap_or_default();
+        ConfigError::new("preset", format!("no preset `{name}`")).hint(hint).at(span)
+    })
+}
+
+fn preset_name(config: &RegistryConfig) -> &str {
+    config.preset.as_ref().map_or(preset::DEFAULT, |preset| preset.value.as_str())
+}
+
+fn check_hosts(hosts: Vec<String>, errors: &mut Vec<ConfigError>) -> Vec<String> {
+    for (n, host) in hosts.iter().enumerate() {
+        let is_name = host.parse::<oci::RegistryHost>().is_ok() && host.parse::<IpAddr>().is_err();
+        if !is_name {
+            let error = ConfigError::new(format!("hosts[{n}]"), format!("`{host}` is not a host name"));
+            errors.push(error.hint("write a name such as `registry.example`, with a port if clients will use one"));
+        }
+    }
+    hosts
+}
+
+fn check_path(path: Option<&String>, errors: &mut Vec<ConfigError>) -> Option<RepositoryName> {
+    let trimmed = path?.trim_matches('/');
+    if trimmed.is_empty() {
+        return None;
+    }
+    let name = trimmed.parse::<RepositoryName>();
+    name.map_err(|error| errors.push(ConfigError::new("path", error).hint("write it as in the URL: `registry`"))).ok()
+}
+
+fn check_accounts(
+    name: &str,
+    config: &RegistryConfig,
+    auth: AuthConfig,
+    errors: &mut Vec<ConfigError>,
+) -> BTreeMap<AccountName, Account> {
+    if auth == AuthConfig::None && !config.accounts.is_empty() {
+        errors.push(
+            ConfigError::new("accounts", "this registry asks nobody who they are")
+                .hint("add `auth: bearer` or `auth: basic`"),
+        );
+    }
+    let mut accounts = BTreeMap::new();
+    for (n, account) in config.accounts.iter().enumerate() {
+        let kept = Account {
+            password: account.password.clone(),
+            limit: account.limit,
+            uuid: compose_uuid(name, &account.name),
+        };
+        if accounts.insert(account.name.clone(), kept).is_some() {
+            errors.push(ConfigError::new(
+                format!("accounts[{n}].name"),
+                format!("account `{}` is there twice", account.name),
+            ));
+        }
+    }
+    accounts
+}
+
+/// The same account of the same registry has the same identifier in every run.
+fn compose_uuid(registry: &str, account: &AccountName) -> uuid::Uuid {
+    let hash = Sha256::digest(format!("{registry}:{account}").as_bytes());
+    let mut bytes = [0; 16];
+    for (to, from) in bytes.iter_mut().zip(hash.iter()) {
+        *to = *from;
+    }
+    uuid::Builder::from_random_bytes(bytes).into_uuid()
+}
+
+fn check_images(images: &[ImageConfig], library: bool, errors: &mut Vec<ConfigError>) -> Vec<ImageSpec> {
+    let mut specs: Vec<ImageSpec> = Vec::new();
+    let mut seen = std::collections::HashSet::new();
+    for (n, image) in images.iter().enumerate() {
+        let n_before = errors.len();
+        let mut platforms = Vec::new();
+        for (p, platform) in image.platforms.iter().enumerate() {
+            match platform.parse() {
+                Ok(platform) => platforms.push(platform),
+                Err(error) => {
+                    errors.push(ConfigError::new(format!("images[{n}].platforms[{p}]"), error).at(platform.span))
+                }
+            }
+        }
+        let spec = match image.name.parse::<ImageSpec>() {
+            Ok(spec) => ImageSpec { layers: image.layers.clone(), platforms, ..spec },
+            Err(error) => {
+                let error = ConfigError::new(format!("images[{n}].name"), error).at(image.name.span);
+                errors.push(
+                    error.hint("write repository and tag, without the registry's host: `harness/ci-addon:1.16.92`"),
+                );
+                continue;
+            }
+        };
+        let spec = if library { spec.in_library() } else { spec };
+        if let Err(error) = spec.check() {
+            errors.push(ConfigError::new(format!("images[{n}]"), error).at(image.name.span));
+        }
+        if !seen.insert((spec.repository.clone(), spec.tag.clone())) {
+            let message = format!("image `{}` is there twice", image.name);
+            errors.push(ConfigError::new(format!("images[{n}].name"), message).at(image.name.span));
+        }
+        if errors.len() == n_before {
+            specs.push(spec);
+        }
+    }
+    specs
+}
+
+fn check_rules(rules: &[Spanned<Rule>], errors: &mut Vec<ConfigError>) -> Vec<Rule> {
+    let n_before = errors.len();
+    for (n, rule) in rules.iter().enumerate() {
+        let n_of_rule = errors.len();
+        if rule.when.n_endpoints() > 1 {
+            let error = ConfigError::new(format!("rules[{n}].when"), "more than one endpoint, so it can never match");
+            errors.push(error.hint("make it one rule for each endpoint"));
+        }
+        if rule.when.api.is_some() || rule.when.path.is_some() {
+            let error = ConfigError::new(format!("rules[{n}].when"), "`api` and `path` are about the Harness API");
+            errors.push(error.hint("a registry has ping, manifest, blob, tags, catalog, token and upload"));
+        }
+        if let Some(probability) = rule.times.probability.filter(|p| !(0.0..=1.0).contains(p)) {
+            let message = format!("{probability} is no probability");
+            errors.push(ConfigError::new(format!("rules[{n}].times.probability"), message).hint("write 0 to 1"));
+        }
+        if let Action::Answer(answer) = &rule.then {
+            let field = format!("rules[{n}].then.answer");
+            if !(200..=599).contains(&answer.status) {
+                let message = format!("status {} cannot be answered", answer.status);
+                errors.push(ConfigError::new(format!("{field}.status"), message).hint("use 200 to 599"));
+            }
+            if answer.body.is_some() && answer.json.is_some() {
+                errors.push(ConfigError::new(&field, "both `body` and `json`").hint("keep one of them"));
+            }
+            for header in answer.headers.iter().filter(|header| read_header(*header).is_none()) {
+                errors.push(ConfigError::new(format!("{field}.headers"), format!("`{}` cannot be sent", header.0)));
+            }
+        }
+        for error in &mut errors[n_of_rule..] {
+            *error = error.clone().at(rule.span);
+        }
+    }
+    if errors.len() > n_before { Vec::new() } else { rules.iter().map(|rule| rule.value.clone()).collect() }
+}
+
+fn read_header((name, value): (&String, &String)) -> Option<(HeaderName, HeaderValue)> {
+    Some((HeaderName::try_from(name).ok()?, HeaderValue::try_from(value).ok()?))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn complaints(json: serde_json::Value) -> Vec<String> {
+        let config: RegistryConfig = serde_json::from_value(json).unwrap();
+        config.check().err().unwrap_or_default().iter().map(ToString::to_string).collect()
+    }
+
+    #[test]
+    fn everything_wrong_is_told_at_once() {
+        let told = complaints(serde_json::json!({
+            "preset": "dockerhub-anom",
+            "path": "Registry",
+            "images": [{ "name": "Alpine:3" }, { "name": "a@sha256:1" }, { "name": "b", "platforms": ["linux"] }],
+            "rules": [
+                { "when": { "manifest": "get", "blob": "get" }, "then": { "answer": { "status": 700 } } },
+            ],
+            "accounts": [{ "name": "ci", "password": "x" }],
+        }));
+        // Whether accounts are of use cannot be said where the preset is unknown.
+        let fields: Vec<_> = told.iter().map(|told| told.split(": ").next().unwrap()).collect();
+        assert_eq!(
+            fields,
+            [
+                "preset",
+                "path",
+                "images[0].name",
+                "images[1].name",
+                "images[2].platforms[0]",
+                "rules[0].when",
+                "rules[0].then.answer.status"
+            ],
+            "{told:#?}"
+        );
+    }
+
+    #[test]
+    fn a_registry_without_authentication_has_no_accounts() {
+        let told = complaints(serde_json::json!({
+            "accounts": [{ "name": "ci", "password": "x" }], "anonymous": false, "account-limit": "1/h",
+        }));
+        let fields: Vec<_> = told.iter().map(|told| told.split(": ").next().unwrap()).collect();
+        assert_eq!(fields, ["accounts", "anonymous", "account-limit"]);
+    }
+
+    #[test]
+    fn an_unknown_preset_is_told_its_nearest() {
+        let config =
+            RegistryConfig { preset: Some(String::from("dockerhub-anom").into()), ..RegistryConfig::default() };
+        let errors = config.check().unwrap_err();
+        let hint = errors[0].hint.as_deref().unwrap_or_default();
+        assert!(hint.starts_with("did you mean `dockerhub-anon`?"), "{hint}");
+    }
+
+    #[test]
+    fn every_preset_starts_as_it_is() {
+        for preset in preset_names() {
+            let config = RegistryConfig { preset: Some(preset.to_owned().into()), ..RegistryConfig::default() };
+            assert_eq!(config.check(), Ok(()), "{preset}");
+        }
+    }
+
+    #[test]
+    fn a_section_of_a_scenario_file_is_read_with_its_places() {
+        let text = "\
+preset: dockerhub-anon
+hosts: [hub.example]
+limit: 2/6h
+account-limit: 5/h
+auth: bearer
+anonymous: true
+token-life: 2m
+accounts:
+  - { name: ci, password: secret, limit: 7/6h }
+images:
+  - { name: \"harness/ci-addon:1.16.92\", layers: [2MiB, 512KiB], platforms: [linux/amd64, linux/arm64] }
+  - name: Bad
+rules:
+  - { when: { manifest: get, attempt: 1..3 }, times: { first: 2 }, then: { answer: { status: 503 } } }
+push: false
+";
+        let source = testbed::diagnostic::Source::new("hub.yaml", text);
+        let config: RegistryConfig = testbed::yaml::from_str(&source).unwrap();
+        assert_eq!(config.token_life, Some(std::time::Duration::from_secs(120)));
+        assert_eq!(config.host_names(), ["hub.example"]);
+        let errors = config.check().unwrap_err();
+        assert_eq!(errors.len(), 1, "{errors:?}");
+        assert_eq!(errors[0].field, "images[1].name");
+        assert_eq!(errors[0].span.map(|span| source.slice(span)), Some("Bad"));
+        let schema = serde_json::to_string(&schemars::schema_for!(RegistryConfig)).unwrap();
+        assert!(schema.contains("token-life"), "{schema}");
+    }
+}

@@ -1,0 +1,84 @@
+//! One registry of a world, as people write it.
+
+use std::time::Duration;
+
+use oci::{AccountName, ByteSize, PullLimit};
+use schemars::JsonSchema;
+use serde::{Deserialize, Deserializer};
+use testbed::{Secret, rule::Rule, yaml::Spanned};
+
+/// One registry: a preset, and what is different about it.
+#[derive(Clone, Debug, Default, Deserialize, JsonSchema)]
+#[serde(rename_all = "kebab-case", deny_unknown_fields, default, expecting = "a registry")]
+pub struct RegistryConfig {
+    /// Which real registry it plays: `dockerhub`, `harness-registry`, … Default: `generic`.
+    pub preset: Option<Spanned<String>>,
+    /// The host names that it answers under. Default: those of the preset; given ones take their place, and then the token
+    /// endpoint is on the same host.
+    pub hosts: Option<Vec<String>>,
+    /// The path in its URL, such as `registry`: pulls arrive at `/v2/registry/<name>/…`. Default: the preset's.
+    pub path: Option<String>,
+    /// How much may be pulled without an account, counted by IPv4 address or IPv6 /64: `100/6h`. Default: the preset's.
+    pub limit: Option<PullLimit>,
+    /// How much each account may pull: `200/6h`. Default: the preset's.
+    pub account_limit: Option<PullLimit>,
+    /// What it asks clients for. Default: the preset's.
+    pub auth: Option<AuthConfig>,
+    /// Whether one may pull without an account. Default: the preset's.
+    pub anonymous: Option<bool>,
+    /// How long a token lives, in policy time: `5m`. Default: the preset's.
+    #[serde(deserialize_with = "some_duration")]
+    #[schemars(with = "Option<String>")]
+    pub token_life: Option<Duration>,
+    /// Who can log in. Default: nobody.
+    pub accounts: Vec<AccountConfig>,
+    /// The images that it has from the start; their bytes are made up. Default: none.
+    pub images: Vec<ImageConfig>,
+    /// What it does differently when asked something. Default: nothing.
+    pub rules: Vec<Spanned<Rule>>,
+    /// Whether it takes pushes; with authentication, from accounts only. Default: the preset's.
+    pub push: Option<bool>,
+}
+
+/// What a registry asks clients for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Deserialize, JsonSchema)]
+#[serde(rename_all = "kebab-case")]
+pub enum AuthConfig {
+    /// Nothing.
+    None,
+    /// Name and password with every request.
+    Basic,
+    /// A token from its token endpoint.
+    Bearer,
+}
+
+/// Someone who can log in.
+#[derive(Clone, Debug, Deserialize, JsonSchema)]
+#[serde(rename_all = "kebab-case", deny_unknown_fields, expecting = "an account")]
+pub struct AccountConfig {
+    /// The user name.
+    pub name: AccountName,
+    /// The password.
+    pub password: Secret,
+    /// How much it may pull: `200/6h`. Default: the registry's `account-limit`.
+    #[serde(default)]
+    pub limit: Option<PullLimit>,
+}
+
+/// An image whose bytes are made up: the same seed, name and sizes give the same bytes in every registry.
+#[derive(Clone, Debug, Deserialize, JsonSchema)]
+#[serde(rename_all = "kebab-case", deny_unknown_fields, expecting = "an image")]
+pub struct ImageConfig {
+    /// Repository and tag, as they are called in the registry: `harness/ci-addon:1.16.92`. Without a tag: `latest`.
+    pub name: Spanned<String>,
+    /// The sizes of its layers, lowest first: `[2MiB, 512KiB]`. Default: none.
+    #[serde(default)]
+    pub layers: Vec<ByteSize>,
+    /// The platforms of its index: `[linux/amd64, linux/arm64]`. Default: one `linux/amd64` manifest and no index.
+    #[serde(default)]
+    pub platforms: Vec<Spanned<String>>,
+}
+
+fn some_duration<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<Duration>, D::Error> {
+    testbed::duration::deserialize(deserializer).map(Some)
+}

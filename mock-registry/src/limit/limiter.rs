@@ -1,0 +1,111 @@
+//! A window per key, and the limits in force.
+
+use std::{
+    collections::HashMap,
+    net::IpAddr,
+    sync::{Arc, Mutex, MutexGuard, PoisonError},
+};
+
+use oci::{Principal, PullLimit};
+use testbed::clock::Timestamp;
+
+use super::{LimitKey, window::Window};
+use crate::{Limited, settings::Settings};
+
+/// Idle windows are swept out when there are this many keys, so that many addresses do not fill the memory.
+const SWEEP_AT: usize = 65_536;
+
+/// The limits of one registry and what is left of them. Clones share it.
+#[derive(Clone, Debug)]
+pub(crate) struct Limiter(Arc<Mutex<State>>);
+
+#[derive(Debug)]
+struct State {
+    anonymous: Option<PullLimit>,
+    accounts: Option<PullLimit>,
+    windows: HashMap<LimitKey, Window>,
+}
+
+/// Where a key stands with its limit after a request.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct Standing {
+    /// What is counted by.
+    pub(crate) key: LimitKey,
+    /// The limit in force.
+    pub(crate) limit: PullLimit,
+    /// Pulls left.
+    pub(crate) remaining: u32,
+    /// Whether a pull was used.
+    pub(crate) used: bool,
+    /// Whether a pull was wanted and none was left.
+    pub(crate) refused: bool,
+}
+
+impl Limiter {
+    /// Windows without pulls, under the limits of `settings`.
+    pub(crate) fn new(settings: &Settings) -> Self {
+        Self(Arc::new(Mutex::new(State {
+            anonymous: settings.anonymous_limit,
+            accounts: settings.account_limit,
+            windows: HashMap::new(),
+        })))
+    }
+
+    /// The limit that `principal` is under; an account's own comes first.
+    pub(crate) fn limit_of(&self, settings: &Settings, principal: &Principal) -> Option<PullLimit> {
+        match principal {
+            Principal::Anonymous => self.state().anonymous,
+            Principal::Account(name) => {
+                settings.accounts.get(name).and_then(|account| account.limit).or(self.state().accounts)
+            }
+        }
+    }
+
+    /// Puts another limit in force; pulls that were made still count.
+    pub(crate) fn set(&self, who: Limited, limit: Option<PullLimit>) {
+        let mut state = self.state();
+        match who {
+            Limited::Anonymous => state.anonymous = limit,
+            Limited::Accounts => state.accounts = limit,
+        }
+    }
+
+    /// The limit in force.
+    pub(crate) fn get(&self, who: Limited) -> Option<PullLimit> {
+        match who {
+            Limited::Anonymous => self.state().anonymous,
+            Limited::Accounts => self.state().accounts,
+        }
+    }
+
+    /// Where `principal` at `address` stands; uses a pull if one is `wanted` and left. `None`: it is under no limit.
+    pub(crate) fn ask(
+        &self,
+        settings: &Settings,
+        principal: &Principal,
+        address: IpAddr,
+        now: Timestamp,
+        wanted: bool,
+    ) -> Option<Standing> {
+        let limit = self.limit_of(settings, principal)?;
+        let key = match principal.account().and_then(|name| settings.accounts.get(name)) {
+            Some(account) => LimitKey::Account(account.uuid),
+            None => LimitKey::of_address(address),
+        };
+        let mut state = self.state();
+        if state.windows.len() >= SWEEP_AT {
+            let longest =
+                [Some(limit), state.anonymous, state.accounts].into_iter().flatten().map(PullLimit::window).max();
+            let longest = longest.unwrap_or_default();
+            state.windows.retain(|_, window| !window.is_idle(longest, now));
+        }
+        let window = state.windows.entry(key.clone()).or_default();
+        let taken = if wanted { window.take(limit, now) } else { None };
+        let remaining = taken.unwrap_or_else(|| window.remaining(limit, now));
+        Some(Standing { key, limit, remaining, used: taken.is_some(), refused: wanted && taken.is_none() })
+    }
+
+    fn state(&self) -> MutexGuard<'_, State> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}

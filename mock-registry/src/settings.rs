@@ -1,0 +1,91 @@
+//! Everything about a registry that is decided before it starts: its configuration over its preset, checked.
+
+use std::{collections::BTreeMap, time::Duration};
+
+use http::{HeaderName, HeaderValue};
+use oci::{AccountName, PullLimit, RepositoryName};
+use testbed::{Secret, rule::Rule};
+use uuid::Uuid;
+
+use crate::{AuthConfig, image::ImageSpec};
+
+/// What was decided about a registry.
+#[derive(Clone, Debug)]
+pub(crate) struct Settings {
+    /// The names that the registry answers under.
+    pub(crate) hosts: Vec<String>,
+    /// The name of its token endpoint, if that is another one.
+    pub(crate) token_host: Option<String>,
+    /// The realm, when it is reached by its name.
+    pub(crate) realm: Option<String>,
+    /// The service of its challenge, which is the audience of its tokens.
+    pub(crate) service: String,
+    /// The issuer of its tokens.
+    pub(crate) issuer: String,
+    /// The path in its URL, which stands in front of every repository's name.
+    pub(crate) path: Option<RepositoryName>,
+    /// What it asks clients for.
+    pub(crate) auth: AuthConfig,
+    /// Whether one may pull without an account.
+    pub(crate) anonymous: bool,
+    /// How long a token lives.
+    pub(crate) token_life: Duration,
+    /// The accounts.
+    pub(crate) accounts: BTreeMap<AccountName, Account>,
+    /// The limit by address.
+    pub(crate) anonymous_limit: Option<PullLimit>,
+    /// The limit of accounts that have none of their own.
+    pub(crate) account_limit: Option<PullLimit>,
+    /// Whether a repository that is absent looks like one that is private.
+    pub(crate) hides_absent: bool,
+    /// Whether image names without a slash are under `library/`.
+    pub(crate) library: bool,
+    /// Whether it takes pushes.
+    pub(crate) push: bool,
+    /// Headers on every answer.
+    pub(crate) headers: Vec<(HeaderName, HeaderValue)>,
+    /// Images to make up.
+    pub(crate) images: Vec<ImageSpec>,
+    /// Rules from the start.
+    pub(crate) rules: Vec<Rule>,
+}
+
+/// Someone who can log in.
+#[derive(Clone, Debug)]
+pub(crate) struct Account {
+    /// The password.
+    pub(crate) password: Secret,
+    /// A limit of its own.
+    pub(crate) limit: Option<PullLimit>,
+    /// What Docker Hub shows as the source of its limit.
+    pub(crate) uuid: Uuid,
+}
+
+impl Settings {
+    /// Whether passwords are looked at: by the registry itself, or by its token endpoint.
+    pub(crate) fn takes_passwords(&self) -> bool {
+        self.auth != AuthConfig::None
+    }
+
+    /// Whether tokens are looked at.
+    pub(crate) fn takes_tokens(&self) -> bool {
+        self.auth == AuthConfig::Bearer
+    }
+
+    /// The account of that name, if the password is right.
+    pub(crate) fn log_in(&self, name: &str, password: &str) -> Option<AccountName> {
+        let name: AccountName = name.parse().ok()?;
+        let account = self.accounts.get(&name)?;
+        (account.password.expose() == password).then_some(name)
+    }
+
+    /// The image as this registry calls it: `alpine` on Docker Hub is `library/alpine`.
+    pub(crate) fn place(&self, image: ImageSpec) -> ImageSpec {
+        if self.library { image.in_library() } else { image }
+    }
+
+    /// Every name that leads to the listener.
+    pub(crate) fn all_hosts(&self) -> impl Iterator<Item = &str> {
+        self.hosts.iter().chain(&self.token_host).map(String::as_str)
+    }
+}

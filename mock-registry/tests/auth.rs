@@ -1,0 +1,203 @@
+//! Challenges, tokens and passwords on the wire. Source: facts/registry A2, C1, C3.
+
+mod common;
+
+use std::time::Duration;
+
+use common::{Answer, IMAGE, MANIFEST, ask, check, exchanges, request, send, start, token};
+use mock_registry::MockRegistry;
+use oci::Principal;
+use serde_json::json;
+
+async fn hub() -> MockRegistry {
+    start(json!({
+        "preset": "dockerhub",
+        "accounts": [{ "name": "ci", "password": "secret" }],
+        "images": [{ "name": IMAGE, "layers": ["2KiB"] }, { "name": "ratelimitpreview/test" }, { "name": "alpine:3" }],
+    }))
+    .await
+}
+
+const BY_NAME: (&str, &str) = ("host", "registry-1.docker.io");
+
+#[tokio::test]
+async fn the_challenge_is_docker_hubs() {
+    let hub = hub().await;
+    check(
+        &hub,
+        &[
+            (
+                "GET /v2/",
+                &[BY_NAME],
+                401,
+                &[
+                    "www-authenticate: Bearer realm=\"https://auth.docker.io/token\",service=\"registry.docker.io\"\n",
+                    "docker-distribution-api-version: registry/2.0",
+                    "strict-transport-security: max-age=31536000",
+                    "content-type: application/json\n",
+                ],
+            ),
+            (
+                "GET /v2/ratelimitpreview/test/manifests/latest",
+                &[BY_NAME],
+                401,
+                &[
+                    ",service=\"registry.docker.io\",scope=\"repository:ratelimitpreview/test:pull\"\n",
+                    "content-length: 164\n",
+                    "{\"errors\":[{\"code\":\"UNAUTHORIZED\",\"message\":\"authentication required\",\"detail\":\
+                     [{\"Type\":\"repository\",\"Class\":\"\",\"Name\":\"ratelimitpreview/test\",\"Action\":\"pull\"}]}]}\n",
+                ],
+            ),
+            ("GET /v2/", &[("authorization", "Basic Y2k6c2VjcmV0")], 401, &["no error="]),
+            ("GET /v2/", &[("authorization", "Bearer rubbish")], 401, &["error=\"invalid_token\""]),
+        ],
+    )
+    .await;
+    let realm = ask(&hub, "GET /v2/", &[]).await;
+    let expected = format!("Bearer realm=\"{}/token\",service=\"registry.docker.io\"", hub.url());
+    assert_eq!(realm.header("www-authenticate"), expected);
+}
+
+#[tokio::test]
+async fn the_token_answer_has_every_field() {
+    let hub = hub().await;
+    let answer = ask(
+        &hub,
+        "GET /token?service=registry.docker.io&scope=repository:library/alpine:pull",
+        &[("host", "auth.docker.io")],
+    )
+    .await;
+    let json = answer.json();
+    assert_eq!(json["token"], json["access_token"]);
+    assert_eq!(json["expires_in"], 300);
+    assert_eq!(json["issued_at"], "2026-01-01T00:00:00.000000000Z");
+    assert_eq!(json.as_object().unwrap().len(), 4);
+}
+
+#[tokio::test]
+async fn a_token_opens_what_it_names_until_it_ends() {
+    let hub = hub().await;
+    let pull = token(&hub, "repository:harness/ci-addon:pull,push", None).await;
+    let authorization = format!("Bearer {pull}");
+    let with: &[(&str, &str)] = &[("authorization", &authorization)];
+    let get = format!("GET {MANIFEST}");
+    check(
+        &hub,
+        &[
+            (&get, with, 200, &[]),
+            ("GET /v2/", with, 200, &["content-length: 2"]),
+            ("GET /v2/harness/ci-addon/manifests/absent", with, 404, &["MANIFEST_UNKNOWN"]),
+            ("GET /v2/library/alpine/manifests/3", with, 401, &["error=\"insufficient_scope\""]),
+            // An anonymous client asked to push as well, and was given less.
+            ("POST /v2/harness/ci-addon/blobs/uploads/", with, 401, &["error=\"insufficient_scope\""]),
+        ],
+    )
+    .await;
+    hub.clock().advance(Duration::from_secs(300));
+    check(&hub, &[(&get, with, 401, &["error=\"invalid_token\""])]).await;
+    let told = exchanges(&hub);
+    assert!(told.iter().all(|exchange| exchange.authorization.as_deref().unwrap_or("Bearer") == "Bearer"));
+    let journal: String = hub.journal().entries().iter().map(|entry| serde_json::to_string(entry).unwrap()).collect();
+    assert!(!journal.contains(&pull), "the journal has the token");
+}
+
+#[tokio::test]
+async fn secrets_in_odd_places_stay_out_of_the_journal() {
+    let hub = hub().await;
+    ask(&hub, "GET /token?account=ci&password=hunter2&scope=x", &[("authorization", "hunter2")]).await;
+    let told = exchanges(&hub).pop().unwrap();
+    assert_eq!(told.target, "/token?account=ci&password=[secret]&scope=x");
+    assert_eq!(told.authorization.as_deref(), Some("other"));
+}
+
+#[tokio::test]
+async fn a_token_for_another_registry_is_refused() {
+    let hub = hub().await;
+    let answer = ask(&hub, "GET /token?service=quay.io&scope=repository:harness/ci-addon:pull", &[]).await;
+    let authorization = format!("Bearer {}", answer.json()["token"].as_str().unwrap());
+    let get = format!("GET {MANIFEST}");
+    check(&hub, &[(&get, &[("authorization", &authorization)], 401, &["error=\"invalid_token\""])]).await;
+}
+
+#[tokio::test]
+async fn an_absent_repository_looks_like_a_private_one() {
+    let hub = hub().await;
+    let token = token(&hub, "repository:no/such:pull", None).await;
+    let authorization = format!("Bearer {token}");
+    check(
+        &hub,
+        &[(
+            "GET /v2/no/such/manifests/latest",
+            &[("authorization", &authorization)],
+            401,
+            &["error=\"insufficient_scope\"", "UNAUTHORIZED"],
+        )],
+    )
+    .await;
+}
+
+#[tokio::test]
+async fn credentials_are_checked_at_the_token_endpoint() {
+    let hub = hub().await;
+    let scope = "repository:harness/ci-addon:pull,push";
+    let wrong = request(&hub, &format!("GET /token?scope={scope}"), &[]).basic_auth("ci", Some("wrong"));
+    let wrong = Answer::of(wrong.send().await.unwrap()).await;
+    assert_eq!((wrong.status, wrong.code().as_str()), (401, "UNAUTHORIZED"));
+
+    let authorization = format!("Bearer {}", token(&hub, scope, Some(("ci", "secret"))).await);
+    let opened = ask(&hub, "POST /v2/harness/ci-addon/blobs/uploads/", &[("authorization", &authorization)]).await;
+    assert_eq!(opened.status, 202);
+    assert_eq!(exchanges(&hub).pop().unwrap().principal, Principal::Account("ci".parse().unwrap()));
+}
+
+#[tokio::test]
+async fn the_oauth2_form_gives_and_takes_refresh_tokens() {
+    let hub = hub().await;
+    let form = [("content-type", "application/x-www-form-urlencoded")];
+    let post = async |body: &str| send(&hub, "POST /token", &form, body.as_bytes().to_vec()).await;
+    let scope = "service=registry.docker.io&client_id=t&scope=repository%3Aharness%2Fci-addon%3Apull";
+    let first = post(&format!("grant_type=password&username=ci&password=secret&access_type=offline&{scope}")).await;
+    assert_eq!(first.status, 200, "{}", first.text());
+    assert_eq!(first.json()["scope"], "repository:harness/ci-addon:pull");
+    let refresh = first.json()["refresh_token"].as_str().unwrap().to_owned();
+    assert_eq!(post(&format!("grant_type=refresh_token&refresh_token={refresh}&{scope}")).await.status, 200);
+    assert_eq!(post(&format!("grant_type=refresh_token&refresh_token=x&{scope}")).await.status, 401);
+    assert_eq!(post(&format!("grant_type=password&username=ci&password=wrong&{scope}")).await.status, 401);
+    assert_eq!(post("grant_type=magic").await.status, 400);
+}
+
+#[tokio::test]
+async fn a_registry_with_basic_auth_wants_it_every_time() {
+    let registry = start(json!({
+        "auth": "basic", "anonymous": false,
+        "accounts": [{ "name": "ci", "password": "secret" }],
+        "images": [{ "name": IMAGE }],
+    }))
+    .await;
+    let get = format!("GET {MANIFEST}");
+    check(
+        &registry,
+        &[
+            (&get, &[], 401, &["www-authenticate: Basic realm=\"hub\""]),
+            (&get, &[("authorization", "Basic Y2k6d3Jvbmc=")], 401, &["UNAUTHORIZED"]),
+            (&get, &[("authorization", "Basic Y2k6c2VjcmV0")], 200, &[]),
+            ("GET /v2/", &[("authorization", "Basic Y2k6c2VjcmV0")], 200, &[]),
+        ],
+    )
+    .await;
+}
+
+#[tokio::test]
+async fn without_anonymous_pulls_a_token_for_nobody_opens_nothing() {
+    let registry = start(json!({
+        "preset": "dockerhub", "anonymous": false,
+        "accounts": [{ "name": "ci", "password": "secret" }],
+        "images": [{ "name": IMAGE }],
+    }))
+    .await;
+    let get = format!("GET {MANIFEST}");
+    for (account, status) in [(None, 401), (Some(("ci", "secret")), 200)] {
+        let authorization = format!("Bearer {}", token(&registry, "repository:harness/ci-addon:pull", account).await);
+        assert_eq!(ask(&registry, &get, &[("authorization", &authorization)]).await.status, status);
+    }
+}
