@@ -1,0 +1,151 @@
+//! From configuration to an account. Fixtures go through the same checks as requests, and all complaints come at once.
+
+use std::{collections::BTreeSet, fmt, sync::Mutex};
+
+use serde_json::{Value, json};
+use testbed::{Clock, Timestamp};
+use thiserror::Error;
+
+use super::{
+    Account, ApiKey, Connectivity, ConnectorDraft, Delegate, EntityRef, Refusal, Scope, SecretDraft, TestRecord,
+    state::{Shared, State},
+    validation::{identifier_error, unreadable},
+};
+use crate::{
+    config::{HarnessImage, PlatformConfig, SecretConfig},
+    resolve::InternalImages,
+};
+
+/// One thing that is wrong with a [`PlatformConfig`].
+#[derive(Clone, Debug, PartialEq, Eq, Error)]
+#[error("{at}: {message}")]
+pub struct ConfigError {
+    /// Where: `connectors[1]`, counted from 0.
+    pub at: String,
+    /// What is wrong: the platform's own words where a request would be refused with them.
+    pub message: String,
+}
+
+impl Account {
+    /// The account that `config` describes, as of [`Clock::DEFAULT_START`].
+    ///
+    /// # Errors
+    /// Everything that is wrong with it, at once.
+    pub fn from_config(config: &PlatformConfig) -> Result<Self, Vec<ConfigError>> {
+        Self::from_config_at(config, Clock::DEFAULT_START)
+    }
+
+    /// The same, with everything made at `now`.
+    ///
+    /// # Errors
+    /// As [`Account::from_config`].
+    pub fn from_config_at(config: &PlatformConfig, now: Timestamp) -> Result<Self, Vec<ConfigError>> {
+        let mut errors = Complaints::default();
+        let mut state = State { keys: config.api_keys.iter().map(ApiKey::from_config).collect(), ..State::default() };
+        if config.account.trim().is_empty() {
+            errors.add("account", "cannot be empty");
+        }
+        for (n, organization) in config.organizations.iter().enumerate() {
+            for identifier in std::iter::once(&organization.identifier).chain(&organization.projects) {
+                // Real identifiers of accounts and organisations are looser than those of connectors; only blank is refused.
+                if identifier.trim().is_empty() {
+                    errors.add(format!("organizations[{n}]"), "an identifier cannot be empty");
+                }
+            }
+            state
+                .organizations
+                .entry(organization.identifier.clone())
+                .or_default()
+                .extend(organization.projects.iter().cloned());
+        }
+        let mut names = BTreeSet::new();
+        for (n, delegate) in config.delegates.iter().enumerate() {
+            let at = format!("delegates[{n}]");
+            if !names.insert(&delegate.name) {
+                errors.add(&at, format!("there are two delegates called `{}`", delegate.name));
+            }
+            let delegate = Delegate::from_config(delegate);
+            errors.note(&at, state.check_scope(&delegate.owner));
+            state.delegates.push(delegate);
+        }
+        for field in config.images.keys().filter(|field| !InternalImages::is_field(field)) {
+            errors.add("images", format!("Field {field} does not exist for infra type: K8"));
+        }
+        let account = Self::new(Shared {
+            identifier: config.account.clone(),
+            default_internal_image_connector: config.default_internal_image_connector.clone(),
+            images: config.images.clone(),
+            behaviour: config.behaviour,
+            state: Mutex::new(state),
+        });
+        if let Some(setting) = account.default_internal_image_connector() {
+            let read = EntityRef::parse(setting, &Scope::account());
+            errors.note("default-internal-image-connector", read.map_err(|error| Refusal::Invalid(error.to_string())));
+        }
+        for (n, secret) in config.secrets.iter().enumerate() {
+            errors.note(format!("secrets[{n}]"), add_secret(&account, secret, now));
+        }
+        if config.harness_image == HarnessImage::BuiltIn {
+            errors.note("harness-image", add_connector(&account, &built_in(), now));
+        }
+        for (n, connector) in config.connectors.iter().enumerate() {
+            errors.note(format!("connectors[{n}]"), add_connector(&account, connector, now));
+        }
+        if errors.0.is_empty() { Ok(account) } else { Err(errors.0) }
+    }
+}
+
+/// The connector that Harness makes at account set-up. Source: facts/harness A4, with `executeOnDelegate: false`.
+fn built_in() -> Value {
+    json!({
+        "name": "Harness Docker Connector",
+        "identifier": "harnessImage",
+        "description": "Harness internal connector",
+        "type": "DockerRegistry",
+        "spec": {
+            "dockerRegistryUrl": "https://index.docker.io/v2/",
+            "providerType": "DockerHub",
+            "auth": { "type": "Anonymous" },
+            "executeOnDelegate": false,
+        },
+    })
+}
+
+fn add_connector(account: &Account, connector: &Value, now: Timestamp) -> Result<(), Refusal> {
+    let draft = ConnectorDraft::read_connector(connector.as_object().ok_or_else(unreadable)?)?;
+    let made = account.create_connector(draft, now)?;
+    account.record_test(&made, TestRecord::never(Connectivity::Unknown));
+    Ok(())
+}
+
+fn add_secret(account: &Account, config: &SecretConfig, now: Timestamp) -> Result<(), Refusal> {
+    if let Some(error) = identifier_error(&config.identifier) {
+        return Err(Refusal::Invalid(error));
+    }
+    let draft = SecretDraft {
+        scope: Scope::new(config.organization.as_deref(), config.project.as_deref()),
+        identifier: config.identifier.clone(),
+        name: config.identifier.clone(),
+        description: None,
+        tags: serde_json::Map::new(),
+        manager: String::from("harnessSecretManager"),
+        value_type: String::from("Inline"),
+        value: Some(config.value.clone()),
+    };
+    account.create_secret(draft, now).map(drop)
+}
+
+#[derive(Default)]
+struct Complaints(Vec<ConfigError>);
+
+impl Complaints {
+    fn add(&mut self, at: impl Into<String>, message: impl fmt::Display) {
+        self.0.push(ConfigError { at: at.into(), message: message.to_string() });
+    }
+
+    fn note<T>(&mut self, at: impl Into<String>, outcome: Result<T, Refusal>) {
+        if let Err(refusal) = outcome {
+            self.add(at, refusal);
+        }
+    }
+}

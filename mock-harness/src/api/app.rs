@@ -1,0 +1,81 @@
+//! The routes, and how the journal calls them.
+
+use axum::{
+    Router,
+    extract::DefaultBodyLimit,
+    middleware,
+    routing::{get, post, put},
+};
+use http::Method;
+
+use super::{connectors, delegates, envelope, exchange, executions, organizations, pipelines, secrets};
+use crate::platform::Platform;
+
+/// The largest request body, in bytes.
+pub(crate) const MAX_BODY_BYTES: usize = 1 << 20;
+
+/// The whole interface, without a listener.
+pub(crate) fn app(platform: Platform) -> Router {
+    let api = Router::new()
+        .route("/ng/api/connectors", post(connectors::create).put(connectors::update).get(connectors::list))
+        .route("/ng/api/connectors/listV2", post(connectors::list_v2))
+        .route("/ng/api/connectors/validateUniqueIdentifier", get(connectors::validate_unique_identifier))
+        .route("/ng/api/connectors/testConnection/{identifier}", post(connectors::test_connection))
+        .route("/ng/api/connectors/{identifier}", get(connectors::get).delete(connectors::delete))
+        .route("/ng/api/v2/secrets", post(secrets::create))
+        .route("/ng/api/v2/secrets/list", post(secrets::list))
+        .route("/ng/api/v2/secrets/{identifier}", get(secrets::get).put(secrets::update).delete(secrets::delete))
+        .route("/ng/api/organizations", post(organizations::create_organization).get(organizations::list_organizations))
+        .route("/ng/api/organizations/{identifier}", get(organizations::get_organization))
+        .route("/ng/api/projects", post(organizations::create_project).get(organizations::list_projects))
+        .route("/ng/api/projects/{identifier}", get(organizations::get_project))
+        .route("/ng/api/delegate-setup/listDelegates", post(delegates::list))
+        .route("/setup/delegates/delegate-selectors", get(delegates::selectors))
+        .route("/api/setup/delegates/delegate-selectors", get(delegates::selectors))
+        .route("/pipeline/api/pipelines/v2", post(pipelines::create))
+        .route("/pipeline/api/pipelines/v2/{identifier}", put(pipelines::update).get(pipelines::get))
+        .route("/pipeline/api/pipelines/{identifier}", get(pipelines::get))
+        .route("/pipeline/api/pipeline/execute/{identifier}", post(executions::execute))
+        .route("/pipeline/api/pipelines/execution/v2/{planExecutionId}", get(executions::get));
+    Router::new()
+        .nest("/gateway", api.clone())
+        .merge(api)
+        .fallback(envelope::no_such_path)
+        .method_not_allowed_fallback(envelope::no_such_method)
+        .layer(DefaultBodyLimit::max(MAX_BODY_BYTES))
+        .layer(middleware::from_fn_with_state(platform.clone(), exchange::around))
+        .with_state(platform)
+}
+
+/// How the journal calls a request: by its route.
+pub(super) fn operation(method: &Method, route: &str) -> &'static str {
+    let route = route.strip_prefix("/gateway").unwrap_or(route);
+    match (method.as_str(), route) {
+        ("POST", "/ng/api/connectors") => "connectors.create",
+        ("PUT", "/ng/api/connectors") => "connectors.update",
+        ("GET", "/ng/api/connectors") | (_, "/ng/api/connectors/listV2") => "connectors.list",
+        (_, "/ng/api/connectors/validateUniqueIdentifier") => "connectors.validate-unique-identifier",
+        (_, "/ng/api/connectors/testConnection/{identifier}") => "connectors.test-connection",
+        ("DELETE", "/ng/api/connectors/{identifier}") => "connectors.delete",
+        (_, "/ng/api/connectors/{identifier}") => "connectors.get",
+        (_, "/ng/api/v2/secrets") => "secrets.create",
+        (_, "/ng/api/v2/secrets/list") => "secrets.list",
+        ("PUT", "/ng/api/v2/secrets/{identifier}") => "secrets.update",
+        ("DELETE", "/ng/api/v2/secrets/{identifier}") => "secrets.delete",
+        (_, "/ng/api/v2/secrets/{identifier}") => "secrets.get",
+        ("POST", "/ng/api/organizations") => "organizations.create",
+        (_, "/ng/api/organizations") => "organizations.list",
+        (_, "/ng/api/organizations/{identifier}") => "organizations.get",
+        ("POST", "/ng/api/projects") => "projects.create",
+        (_, "/ng/api/projects") => "projects.list",
+        (_, "/ng/api/projects/{identifier}") => "projects.get",
+        (_, "/ng/api/delegate-setup/listDelegates") => "delegates.list",
+        (_, "/setup/delegates/delegate-selectors" | "/api/setup/delegates/delegate-selectors") => "delegates.selectors",
+        (_, "/pipeline/api/pipelines/v2") => "pipelines.create",
+        ("PUT", "/pipeline/api/pipelines/v2/{identifier}") => "pipelines.update",
+        (_, "/pipeline/api/pipelines/v2/{identifier}" | "/pipeline/api/pipelines/{identifier}") => "pipelines.get",
+        (_, "/pipeline/api/pipeline/execute/{identifier}") => "pipelines.execute",
+        (_, "/pipeline/api/pipelines/execution/v2/{planExecutionId}") => "executions.get",
+        _ => "unknown",
+    }
+}

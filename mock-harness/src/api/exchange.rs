@@ -1,0 +1,145 @@
+//! The outermost layer: who asks, what rules say, what is answered, one journal event per exchange.
+
+use std::{
+    collections::BTreeMap,
+    net::{IpAddr, Ipv4Addr},
+};
+
+use axum::{
+    body::Body,
+    extract::{MatchedPath, Request, State},
+    middleware::Next,
+    response::Response,
+};
+use http::{HeaderValue, StatusCode, header};
+use oci::Principal;
+use serde_json::Value;
+use testbed::{
+    Event,
+    journal::{Exchange, Subject},
+    rule::{Call, Occasion},
+    server::Connection,
+};
+
+use super::{
+    app::operation,
+    auth::{Caller, identify},
+    envelope::Reply,
+    params::Params,
+    rule,
+};
+use crate::platform::Platform;
+
+pub(super) async fn around(State(platform): State<Platform>, mut request: Request, next: Next) -> Response {
+    let params = Params::of(request.uri());
+    let identified = identify(&platform, request.headers(), &params);
+    let principal = match &identified {
+        Ok(caller) => principal(caller),
+        Err(_) => Principal::Anonymous,
+    };
+    let connection = request.extensions().get::<Connection>().cloned();
+    let mut exchange = describe(&platform, &request, connection.as_ref(), principal);
+    let occasion = occasion(&platform, &request, &exchange);
+    request.extensions_mut().insert(identified);
+
+    let fired = platform.rules().decide(&occasion);
+    exchange.rule = fired.as_ref().map(|fired| fired.name.clone());
+    let action = fired.map(|fired| fired.action);
+    let response = match rule::answer_instead(action.as_ref()) {
+        Some(response) => response,
+        None => {
+            rule::wait(action.as_ref()).await;
+            next.run(request).await
+        }
+    };
+    let (response, code) = write(&platform, response).await;
+    let mut response = rule::spoil(action.as_ref(), response, connection).await;
+    let date = testbed::clock::http_date(platform.clock().now());
+    if let Ok(date) = HeaderValue::from_str(&date) {
+        response.headers_mut().entry(header::DATE).or_insert(date);
+    }
+    exchange.status = Some(response.status().as_u16());
+    exchange.error = code;
+    exchange.length_bytes =
+        response.headers().get(header::CONTENT_LENGTH).and_then(|length| length.to_str().ok()?.parse().ok());
+    platform.journal().record(Event::Exchange(Box::new(exchange)));
+    response
+}
+
+fn principal(caller: &Caller) -> Principal {
+    caller.principal().parse().map_or(Principal::Anonymous, Principal::Account)
+}
+
+fn describe(platform: &Platform, request: &Request, connection: Option<&Connection>, principal: Principal) -> Exchange {
+    let text =
+        |name: header::HeaderName| request.headers().get(name).and_then(|value| value.to_str().ok()).map(String::from);
+    let route = request.extensions().get::<MatchedPath>().map_or("", MatchedPath::as_str);
+    Exchange {
+        actor: String::from(platform.actor()),
+        host: text(header::HOST).unwrap_or_default(),
+        source: connection.map_or(IpAddr::V4(Ipv4Addr::LOCALHOST), |connection| connection.peer.ip()),
+        connection: connection.map_or(0, |connection| connection.id),
+        method: request.method().to_string(),
+        target: request.uri().path_and_query().map(ToString::to_string).unwrap_or_default(),
+        subject: Subject::Api { operation: String::from(operation(request.method(), route)) },
+        principal,
+        authorization: text(header::AUTHORIZATION)
+            .and_then(|value| value.split_whitespace().next().map(String::from))
+            .filter(|scheme| matches!(scheme.to_ascii_lowercase().as_str(), "basic" | "bearer")),
+        user_agent: text(header::USER_AGENT),
+        range: None,
+        status: None,
+        error: None,
+        length_bytes: None,
+        counted: None,
+        rule: None,
+    }
+}
+
+fn occasion(platform: &Platform, request: &Request, exchange: &Exchange) -> Occasion {
+    let path = request.uri().path();
+    let is_secret = |name: &header::HeaderName| *name == header::AUTHORIZATION || name.as_str() == "x-api-key";
+    let headers: BTreeMap<_, _> = request
+        .headers()
+        .iter()
+        .filter(|(name, _)| !is_secret(name))
+        .map(|(name, value)| (name.to_string(), String::from_utf8_lossy(value.as_bytes()).into_owned()))
+        .collect();
+    Occasion {
+        call: Call::Api(String::from(path.strip_prefix("/gateway").unwrap_or(path))),
+        method: exchange.method.clone(),
+        repository: None,
+        reference: None,
+        layer: None,
+        principal: exchange.principal.clone(),
+        source: exchange.source,
+        user_agent: exchange.user_agent.clone(),
+        headers,
+        attempt: platform.count_attempt(format!(
+            "{} {} {} {}",
+            exchange.principal, exchange.source, exchange.method, exchange.target
+        )),
+    }
+}
+
+/// Gives a [`Reply`] its correlation id and its bytes. Other responses are rules' own.
+async fn write(platform: &Platform, mut response: Response) -> (Response, Option<String>) {
+    let Some(Reply { status, mut body, code }) = response.extensions_mut().remove::<Reply>() else {
+        return (response, None);
+    };
+    // Some bodies have a null there, and some have none at all.
+    if let Some(id) = body.get_mut("correlationId").filter(|id| !id.is_null()) {
+        *id = Value::String(platform.next_uuid());
+    }
+    (json_response(status, &body), code)
+}
+
+pub(super) fn json_response(status: StatusCode, body: &Value) -> Response {
+    let bytes = body.to_string();
+    let mut response = Response::new(Body::empty());
+    *response.status_mut() = status;
+    response.headers_mut().insert(header::CONTENT_TYPE, HeaderValue::from_static("application/json"));
+    response.headers_mut().insert(header::CONTENT_LENGTH, HeaderValue::from(bytes.len()));
+    *response.body_mut() = Body::from(bytes);
+    response
+}

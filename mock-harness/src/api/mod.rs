@@ -1,0 +1,20 @@
+//! The platform's HTTP interface: one file per resource, one `envelope`, one layer (`exchange`) around everything.
+//!
+//! Source: facts/harness B to E. Every path is served with and without the prefix `/gateway`.
+
+mod app;
+mod auth;
+mod connector_body;
+mod connectors;
+mod delegates;
+mod envelope;
+mod exchange;
+mod executions;
+mod organizations;
+mod params;
+mod pipelines;
+mod rule;
+mod secrets;
+
+pub(crate) use app::app;
+pub(crate) use envelope::{Answered, ApiError, Messages, success};

@@ -1,0 +1,87 @@
+//! What a request brings beside its path: the query, and the body.
+
+use std::collections::BTreeMap;
+
+use axum::extract::{FromRequest, FromRequestParts, Request, rejection::BytesRejection};
+use bytes::Bytes;
+use http::{StatusCode, Uri, request::Parts};
+use serde_json::Value;
+
+use super::envelope::ApiError;
+use crate::account::{EntityRef, Refusal, Scope};
+
+/// The query's parameters; of a name given twice the first counts.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct Params(BTreeMap<String, String>);
+
+impl Params {
+    pub(crate) fn of(uri: &Uri) -> Self {
+        let mut params = BTreeMap::new();
+        for (key, value) in url::form_urlencoded::parse(uri.query().unwrap_or_default().as_bytes()) {
+            params.entry(key.into_owned()).or_insert_with(|| value.into_owned());
+        }
+        Self(params)
+    }
+
+    pub(crate) fn get(&self, key: &str) -> Option<&str> {
+        self.0.get(key).map(String::as_str).filter(|value| !value.is_empty())
+    }
+
+    pub(crate) fn flag(&self, key: &str) -> bool {
+        self.get(key).is_some_and(|value| value.eq_ignore_ascii_case("true"))
+    }
+
+    pub(crate) fn number(&self, key: &str, default: usize) -> usize {
+        self.get(key).and_then(|value| value.parse().ok()).unwrap_or(default)
+    }
+
+    /// The scope that `orgIdentifier` and `projectIdentifier` name.
+    pub(crate) fn scope(&self) -> Scope {
+        Scope::new(self.get("orgIdentifier"), self.get("projectIdentifier"))
+    }
+
+    /// What `identifier` means in the query's scope.
+    pub(crate) fn entity(&self, identifier: &str) -> EntityRef {
+        EntityRef { scope: self.scope(), identifier: String::from(identifier) }
+    }
+}
+
+impl<S: Send + Sync> FromRequestParts<S> for Params {
+    type Rejection = std::convert::Infallible;
+
+    async fn from_request_parts(parts: &mut Parts, _: &S) -> Result<Self, Self::Rejection> {
+        Ok(Self::of(&parts.uri))
+    }
+}
+
+/// A request body of bounded size.
+pub(crate) struct Body(pub(crate) Bytes);
+
+impl Body {
+    /// The body as JSON.
+    pub(crate) fn json(&self) -> Result<Value, ApiError> {
+        let unreadable = |_| ApiError::Refused(Refusal::Unreadable(String::from("Unable to process JSON")));
+        serde_json::from_slice(&self.0).map_err(unreadable)
+    }
+
+    /// The body as text.
+    pub(crate) fn text(&self) -> Result<&str, ApiError> {
+        std::str::from_utf8(&self.0).map_err(|_| ApiError::invalid("the body is not UTF-8"))
+    }
+}
+
+impl<S: Send + Sync> FromRequest<S> for Body {
+    type Rejection = ApiError;
+
+    async fn from_request(request: Request, state: &S) -> Result<Self, ApiError> {
+        Bytes::from_request(request, state).await.map(Self).map_err(|rejection: BytesRejection| {
+            let status = rejection.status();
+            let message = if status == StatusCode::PAYLOAD_TOO_LARGE {
+                String::from("HTTP 413 Request Entity Too Large")
+            } else {
+                rejection.body_text()
+            };
+            ApiError::Framework { status, message }
+        })
+    }
+}

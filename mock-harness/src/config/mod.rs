@@ -1,0 +1,12 @@
+//! Configuration: what a platform is made of, and the switches for what is not known for certain.
+
+mod behaviour;
+mod platform;
+
+pub use behaviour::{
+    Behaviour, DockerRuntimeOverride, ForceDelete, IgnoreTestConnection, NoDelegate, NotFoundStatus, TestedAt,
+};
+pub use platform::{
+    ApiKeyConfig, DelegateConfig, HarnessImage, OrganizationConfig, Permission, PlatformConfig, PrincipalKind,
+    SecretConfig,
+};

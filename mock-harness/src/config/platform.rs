@@ -1,0 +1,292 @@
+//! What a mock platform is made of: the `harness:` section of a scenario file, and the account file of `pullrig resolve`.
+//!
+//! Everything here has a default, so that `harness: {}` is an account with one key, one delegate-less project and no
+//! connector. What is checked beyond the types is checked by [`Account::from_config`](crate::Account::from_config).
+
+use std::{collections::BTreeMap, net::IpAddr};
+
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+use testbed::{Secret, Timestamp};
+
+use super::Behaviour;
+
+/// The account, and everything in it at the start.
+#[derive(Clone, Debug, Deserialize, JsonSchema)]
+#[serde(rename_all = "kebab-case", deny_unknown_fields, default, expecting = "a Harness platform")]
+pub struct PlatformConfig {
+    /// The account's identifier. Default: `acme`.
+    pub account: String,
+    /// The keys that the API takes. Default: one key of a user `admin` with all permissions.
+    pub api_keys: Vec<ApiKeyConfig>,
+    /// The organisations and their projects. Default: `default` with the project `demo`.
+    pub organizations: Vec<OrganizationConfig>,
+    /// The delegates. Default: none.
+    pub delegates: Vec<DelegateConfig>,
+    /// Connectors, each as the `connector` object of the API's request body, and held to the same rules. Default: none.
+    /// They were never tested: their status is `UNKNOWN`.
+    pub connectors: Vec<serde_json::Value>,
+    /// Text secrets. Default: none.
+    pub secrets: Vec<SecretConfig>,
+    /// Whether the account has the connector `harnessImage` that Harness makes at account set-up. Default: `absent`.
+    pub harness_image: HarnessImage,
+    /// The platform's setting `defaultInternalImageConnector`; empty means none. Default: `account.harnessImage`.
+    pub default_internal_image_connector: String,
+    /// Harness's own images, by the field names of the execution-config API (`addonTag`, `gitCloneTag`), each a full
+    /// `image:tag`. What is not given here is the newest known.
+    pub images: BTreeMap<String, String>,
+    /// What is not known for certain about the real platform, as switches.
+    pub behaviour: Behaviour,
+}
+
+/// One API key.
+#[derive(Clone, Debug, Deserialize, JsonSchema)]
+#[serde(rename_all = "kebab-case", deny_unknown_fields, expecting = "an API key")]
+pub struct ApiKeyConfig {
+    /// The key as it is sent in `x-api-key`: `pat.<account>.<id>.<secret>`, or `sat.` for a service account.
+    pub token: Secret,
+    /// Whose key it is. Default: `admin`.
+    #[serde(default = "admin")]
+    pub principal: String,
+    /// What the owner is. Default: `user`.
+    #[serde(default)]
+    pub kind: PrincipalKind,
+    /// What the key may do. Default: everything.
+    #[serde(default = "Permission::all")]
+    pub permissions: Vec<Permission>,
+    /// When it stops being valid, in policy time. Default: never.
+    #[serde(default)]
+    #[schemars(with = "Option<String>")]
+    pub expires: Option<Timestamp>,
+}
+
+/// What owns an API key.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize, JsonSchema)]
+#[serde(rename_all = "kebab-case")]
+pub enum PrincipalKind {
+    /// A person: keys begin with `pat.`.
+    #[default]
+    User,
+    /// A service account: keys begin with `sat.`.
+    ServiceAccount,
+}
+
+/// A permission of an API key, by its name in Harness.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Deserialize, Serialize, JsonSchema)]
+pub enum Permission {
+    /// See connectors.
+    #[serde(rename = "core_connector_view")]
+    ConnectorView,
+    /// Create and change connectors.
+    #[serde(rename = "core_connector_edit")]
+    ConnectorEdit,
+    /// Delete connectors.
+    #[serde(rename = "core_connector_delete")]
+    ConnectorDelete,
+    /// Use and test connectors.
+    #[serde(rename = "core_connector_access")]
+    ConnectorAccess,
+    /// See secrets, never their values.
+    #[serde(rename = "core_secret_view")]
+    SecretView,
+    /// Create and change secrets.
+    #[serde(rename = "core_secret_edit")]
+    SecretEdit,
+    /// Delete secrets.
+    #[serde(rename = "core_secret_delete")]
+    SecretDelete,
+    /// Use secrets.
+    #[serde(rename = "core_secret_access")]
+    SecretAccess,
+    /// Run pipelines.
+    #[serde(rename = "core_pipeline_execute")]
+    PipelineExecute,
+}
+
+/// An organisation.
+#[derive(Clone, Debug, PartialEq, Eq, Deserialize, JsonSchema)]
+#[serde(rename_all = "kebab-case", deny_unknown_fields, expecting = "an organisation")]
+pub struct OrganizationConfig {
+    /// Its identifier.
+    pub identifier: String,
+    /// The identifiers of its projects. Default: none.
+    #[serde(default)]
+    pub projects: Vec<String>,
+}
+
+/// A delegate: the place from which tests and pulls are made.
+#[derive(Clone, Debug, PartialEq, Eq, Deserialize, JsonSchema)]
+#[serde(rename_all = "kebab-case", deny_unknown_fields, expecting = "a delegate")]
+pub struct DelegateConfig {
+    /// Its name, which is a selector too.
+    pub name: String,
+    /// Its further selectors. Default: none.
+    #[serde(default)]
+    pub tags: Vec<String>,
+    /// The loopback address that its connections come from. Default: the system's choice.
+    #[serde(default)]
+    #[schemars(with = "Option<String>")]
+    pub address: Option<IpAddr>,
+    /// The hosts it may talk to; `*.docker.io` is a pattern. Default: all of the world's.
+    #[serde(default)]
+    pub allow: Option<Vec<String>>,
+    /// The organisation that owns it. Default: none, the account does, and it serves everybody.
+    #[serde(default)]
+    pub organization: Option<String>,
+    /// The project that owns it; needs `organization`. Default: none.
+    #[serde(default)]
+    pub project: Option<String>,
+    /// Whether it is connected. Default: true.
+    #[serde(default = "yes")]
+    pub connected: bool,
+}
+
+/// A text secret.
+#[derive(Clone, Debug, Deserialize, JsonSchema)]
+#[serde(rename_all = "kebab-case", deny_unknown_fields, expecting = "a secret")]
+pub struct SecretConfig {
+    /// Its identifier.
+    pub identifier: String,
+    /// The organisation it is in. Default: none, it is the account's.
+    #[serde(default)]
+    pub organization: Option<String>,
+    /// The project it is in; needs `organization`. Default: none.
+    #[serde(default)]
+    pub project: Option<String>,
+    /// Its value.
+    pub value: Secret,
+}
+
+/// What became of the connector that Harness makes at account set-up. Source: facts/harness A4.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize, JsonSchema)]
+#[serde(rename_all = "kebab-case")]
+pub enum HarnessImage {
+    /// The account lacks it: making it failed at set-up, or somebody deleted it.
+    #[default]
+    Absent,
+    /// It is as Harness made it: Docker Hub, anonymous, through the platform.
+    BuiltIn,
+}
+
+impl Default for PlatformConfig {
+    fn default() -> Self {
+        Self {
+            account: String::from("acme"),
+            api_keys: vec![ApiKeyConfig {
+                token: Secret::new("pat.acme.default.0123456789abcdefghij"),
+                principal: admin(),
+                kind: PrincipalKind::User,
+                permissions: Permission::all(),
+                expires: None,
+            }],
+            organizations: vec![OrganizationConfig {
+                identifier: String::from("default"),
+                projects: vec![String::from("demo")],
+            }],
+            delegates: Vec::new(),
+            connectors: Vec::new(),
+            secrets: Vec::new(),
+            harness_image: HarnessImage::default(),
+            default_internal_image_connector: String::from("account.harnessImage"),
+            images: BTreeMap::new(),
+            behaviour: Behaviour::default(),
+        }
+    }
+}
+
+impl Permission {
+    /// Every permission there is.
+    pub fn all() -> Vec<Self> {
+        vec![
+            Self::ConnectorView,
+            Self::ConnectorEdit,
+            Self::ConnectorDelete,
+            Self::ConnectorAccess,
+            Self::SecretView,
+            Self::SecretEdit,
+            Self::SecretDelete,
+            Self::SecretAccess,
+            Self::PipelineExecute,
+        ]
+    }
+
+    /// Its name in Harness: `core_connector_edit`.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::ConnectorView => "core_connector_view",
+            Self::ConnectorEdit => "core_connector_edit",
+            Self::ConnectorDelete => "core_connector_delete",
+            Self::ConnectorAccess => "core_connector_access",
+            Self::SecretView => "core_secret_view",
+            Self::SecretEdit => "core_secret_edit",
+            Self::SecretDelete => "core_secret_delete",
+            Self::SecretAccess => "core_secret_access",
+            Self::PipelineExecute => "core_pipeline_execute",
+        }
+    }
+
+    /// The kind of resource that it is about: `connector`.
+    pub fn resource(self) -> &'static str {
+        match self {
+            Self::ConnectorView | Self::ConnectorEdit | Self::ConnectorDelete | Self::ConnectorAccess => "connector",
+            Self::SecretView | Self::SecretEdit | Self::SecretDelete | Self::SecretAccess => "secret",
+            Self::PipelineExecute => "pipeline",
+        }
+    }
+}
+
+impl PrincipalKind {
+    /// The kind as an error body writes it.
+    pub fn wire(self) -> &'static str {
+        match self {
+            Self::User => "USER",
+            Self::ServiceAccount => "SERVICE_ACCOUNT",
+        }
+    }
+}
+
+fn admin() -> String {
+    String::from("admin")
+}
+
+fn yes() -> bool {
+    true
+}
+
+#[cfg(test)]
+mod tests {
+    use testbed::{diagnostic::Source, yaml};
+
+    use super::*;
+
+    #[test]
+    fn a_section_of_a_scenario_file_is_read() {
+        let file = Source::new(
+            "x.yaml",
+            "
+account: acme
+api-keys: [{ token: pat.acme.a.b, permissions: [core_connector_view], expires: 2026-01-01T01:00:00Z }]
+organizations: [{ identifier: default, projects: [demo] }]
+delegates: [{ name: build-1, tags: [linux], address: 127.0.0.11, allow: [app.harness.io] }]
+secrets: [{ identifier: p, value: hunter2 }]
+harness-image: built-in
+images: { gitCloneTag: 'harness/drone-git:1' }
+connectors:
+  - { name: x, identifier: x, type: K8sCluster, spec: {} }
+behaviour: { not-found-status: 404, no-delegate: failure-200, docker-runtime-override: honoured }
+",
+        );
+        let config: PlatformConfig = yaml::from_str(&file).unwrap_or_else(|complaints| panic!("{}", complaints[0]));
+        assert_eq!(config.api_keys[0].permissions, [Permission::ConnectorView]);
+        assert_eq!(config.behaviour.not_found_status, crate::config::NotFoundStatus::NotFound);
+        assert!(crate::Account::from_config(&config).is_ok());
+        assert!(!format!("{config:?}").contains("hunter2"));
+    }
+
+    #[test]
+    fn an_empty_section_is_the_default() {
+        let config: PlatformConfig = yaml::from_str(&Source::new("x.yaml", "{}")).unwrap();
+        assert_eq!(config.account, "acme");
+        assert_eq!(config.organizations, PlatformConfig::default().organizations);
+    }
+}

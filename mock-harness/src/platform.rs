@@ -1,0 +1,185 @@
+//! What all parts of a running platform share: the account, the world's handles, tasks under way.
+
+use std::{
+    collections::{BTreeMap, HashMap},
+    future::Future,
+    sync::{
+        Arc, Mutex, PoisonError,
+        atomic::{AtomicU64, Ordering},
+    },
+};
+
+use testbed::{
+    Clock, Journal, Seed, Timestamp,
+    clock::Participant,
+    net::{Names, Vantage, VantageError},
+    rule::RuleBook,
+    task::SharedAgent,
+};
+use tokio::task::JoinSet;
+
+use crate::{
+    account::{Account, Delegate},
+    execution::Executions,
+    pipeline::Pipelines,
+    test_connection::ReachCache,
+};
+
+/// The most distinct requests whose attempts are counted; beyond it counting starts over.
+const MAX_COUNTED_REQUESTS: usize = 10_000;
+
+/// A handle to the platform. Clones share it.
+#[derive(Clone)]
+pub(crate) struct Platform(Arc<Inner>);
+
+pub(crate) struct Inner {
+    pub(crate) actor: String,
+    pub(crate) account: Account,
+    pub(crate) clock: Clock,
+    pub(crate) journal: Journal,
+    pub(crate) seed: Seed,
+    pub(crate) rules: RuleBook,
+    pub(crate) agent: Option<SharedAgent>,
+    pub(crate) places: Places,
+    pub(crate) pipelines: Pipelines,
+    pub(crate) executions: Executions,
+    pub(crate) reached: ReachCache,
+    pub(crate) attempts: Mutex<HashMap<String, u32>>,
+    /// Tests and executions under way. Dropping the set ends them.
+    pub(crate) tasks: Mutex<JoinSet<()>>,
+    pub(crate) n_ids: AtomicU64,
+}
+
+/// Where requests are made from: the platform itself, and each delegate.
+pub(crate) struct Places {
+    platform: Vantage,
+    delegates: BTreeMap<String, Vantage>,
+}
+
+impl Places {
+    pub(crate) fn build(delegates: &[Delegate], names: &Names, journal: &Journal) -> Result<Self, VantageError> {
+        let platform = Vantage::in_world("platform", None, None, names, journal)?;
+        let place = |delegate: &Delegate| {
+            let allow = delegate.allow.as_deref();
+            let vantage = Vantage::in_world(&delegate.name, delegate.address, allow, names, journal)?;
+            Ok((delegate.name.clone(), vantage))
+        };
+        Ok(Self { platform, delegates: delegates.iter().map(place).collect::<Result<_, VantageError>>()? })
+    }
+
+    /// The place of a delegate; without one the platform's.
+    pub(crate) fn of(&self, delegate: Option<&str>) -> &Vantage {
+        delegate.and_then(|name| self.delegates.get(name)).unwrap_or(&self.platform)
+    }
+}
+
+impl Platform {
+    pub(crate) fn new(inner: Inner) -> Self {
+        Self(Arc::new(inner))
+    }
+
+    pub(crate) fn actor(&self) -> &str {
+        &self.0.actor
+    }
+
+    pub(crate) fn account(&self) -> &Account {
+        &self.0.account
+    }
+
+    pub(crate) fn clock(&self) -> &Clock {
+        &self.0.clock
+    }
+
+    pub(crate) fn journal(&self) -> &Journal {
+        &self.0.journal
+    }
+
+    pub(crate) fn seed(&self) -> Seed {
+        self.0.seed
+    }
+
+    pub(crate) fn rules(&self) -> &RuleBook {
+        &self.0.rules
+    }
+
+    pub(crate) fn agent(&self) -> Option<&SharedAgent> {
+        self.0.agent.as_ref()
+    }
+
+    pub(crate) fn places(&self) -> &Places {
+        &self.0.places
+    }
+
+    pub(crate) fn pipelines(&self) -> &Pipelines {
+        &self.0.pipelines
+    }
+
+    pub(crate) fn executions(&self) -> &Executions {
+        &self.0.executions
+    }
+
+    pub(crate) fn reached(&self) -> &ReachCache {
+        &self.0.reached
+    }
+
+    /// How often this was asked, from 1.
+    pub(crate) fn count_attempt(&self, request: String) -> u32 {
+        let mut attempts = self.0.attempts.lock().unwrap_or_else(PoisonError::into_inner);
+        if attempts.len() >= MAX_COUNTED_REQUESTS && !attempts.contains_key(&request) {
+            attempts.clear();
+        }
+        let n = attempts.entry(request).or_default();
+        *n = n.saturating_add(1);
+        *n
+    }
+
+    /// Does `work` in the background, as a participant of the clock from now on.
+    pub(crate) fn spawn<F>(&self, work: impl FnOnce(Participant) -> F)
+    where
+        F: Future<Output = ()> + Send + 'static,
+    {
+        let work = work(self.0.clock.enter());
+        let mut tasks = self.0.tasks.lock().unwrap_or_else(PoisonError::into_inner);
+        // Those that have ended are let go.
+        while tasks.try_join_next().is_some() {}
+        tasks.spawn(work);
+    }
+
+    /// Ends what is under way.
+    pub(crate) fn abort_tasks(&self) {
+        self.0.tasks.lock().unwrap_or_else(PoisonError::into_inner).abort_all();
+    }
+
+    /// A number of its own for everything that needs an identifier, drawn from the seed.
+    fn next_id(&self) -> (u64, u64) {
+        let n = self.0.n_ids.fetch_add(1, Ordering::Relaxed);
+        let seed = self.0.seed.child(&format!("id {n}"));
+        (seed.0, seed.child("more").0)
+    }
+
+    /// A correlation id.
+    pub(crate) fn next_uuid(&self) -> String {
+        let (high, low) = self.next_id();
+        let bytes = (u128::from(high) << 64 | u128::from(low)).to_be_bytes();
+        uuid::Builder::from_random_bytes(bytes).into_uuid().to_string()
+    }
+
+    /// An identifier of 22 characters, as plan executions and delegate tasks have them.
+    pub(crate) fn next_entity_id(&self) -> String {
+        const ALPHABET: &[u8] = b"0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz-_";
+        let (high, low) = self.next_id();
+        let mut bits = u128::from(high) << 64 | u128::from(low);
+        let mut id = String::with_capacity(22);
+        for _ in 0..22 {
+            let index = usize::try_from(bits & 63).unwrap_or(0);
+            id.push(char::from(ALPHABET[index % ALPHABET.len()]));
+            bits >>= 6;
+        }
+        id
+    }
+}
+
+/// An instant in milliseconds, as the API writes it.
+pub(crate) fn epoch_ms(at: Timestamp) -> i64 {
+    at.as_millisecond()
+}

@@ -1,0 +1,83 @@
+//! Which containers a stage has, in the order in which their images are pulled, and whose images they are.
+//!
+//! Source: facts/harness A6.
+
+use super::InternalImages;
+use crate::pipeline::{Infrastructure, Stage, Step};
+
+/// A container, and where its image comes from.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) struct Container {
+    /// `setup-addon`, `lite-engine`, `clone`, or the step's identifier.
+    pub(super) name: String,
+    /// The image's name as the step or the platform says it.
+    pub(super) image: String,
+    /// Where it comes from.
+    pub(super) origin: Origin,
+    /// `imagePullPolicy`: the step's, else the infrastructure's.
+    pub(super) pull_policy: Option<String>,
+}
+
+/// Where an image comes from.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) enum Origin {
+    /// Through the connector for Harness's own images.
+    Internal,
+    /// Through the step's own connector, if it has one.
+    Step {
+        connector: Option<String>,
+        /// The Plugin step on VMs: the name is passed on as it is.
+        as_is: bool,
+    },
+}
+
+/// The containers of `stage`. On Kubernetes all of one pod: the init container, then the others in order.
+pub(super) fn list_containers(stage: &Stage, images: &InternalImages<'_>) -> Vec<Container> {
+    let internal = |name: &str, field: &str| {
+        let image = images.get(field)?;
+        let pull_policy = stage.pull_policy.clone();
+        Some(Container { name: String::from(name), image: String::from(image), origin: Origin::Internal, pull_policy })
+    };
+    // On VMs and local runners the addon and the lite-engine are no images.
+    let first = [internal("setup-addon", "addonTag"), internal("lite-engine", "liteEngineTag")];
+    let clone = stage.clone_codebase.then(|| internal("clone", "gitCloneTag")).flatten();
+    let steps = stage.steps.iter().filter_map(|step| match InternalImages::field_of_step(&step.kind) {
+        Some(field) => internal(&step.identifier, field),
+        None => own_image(step, stage),
+    });
+    first.into_iter().flatten().chain(clone).chain(steps).collect()
+}
+
+fn own_image(step: &Step, stage: &Stage) -> Option<Container> {
+    let image = step.image.clone()?;
+    let as_is = step.kind == "Plugin" && !stage.infrastructure.is_kubernetes();
+    let origin = Origin::Step { connector: step.connector.clone(), as_is };
+    let pull_policy = step.pull_policy.clone().or_else(|| stage.pull_policy.clone());
+    Some(Container { name: step.identifier.clone(), image, origin, pull_policy })
+}
+
+/// The name that a hosted runner tries before `image`, in Harness's public registry, if no login goes with it.
+///
+/// Source: facts/harness A6, lite-engine's rewriting.
+pub(super) fn rewrite_on_hosted(infrastructure: &Infrastructure, image: &str) -> Option<String> {
+    const NAMES: [&str; 15] = [
+        "harness/drone-git",
+        "plugins/docker",
+        "plugins/acr",
+        "plugins/ecr",
+        "plugins/gcr",
+        "plugins/gar",
+        "plugins/gcs",
+        "plugins/s3",
+        "plugins/artifactory",
+        "plugins/cache",
+        "harness/sto-plugin",
+        "harness/ssca-plugin",
+        "harness/slsa-plugin",
+        "harness/ssca-compliance-plugin",
+        "harness/harness-cache-server",
+    ];
+    let name = image.split([':', '@']).next().unwrap_or(image);
+    let is_rewritten = *infrastructure == Infrastructure::Cloud && NAMES.contains(&name);
+    is_rewritten.then(|| format!("us-docker.pkg.dev/gar-prod-setup/harness-public/{image}"))
+}

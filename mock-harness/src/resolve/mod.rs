@@ -1,0 +1,20 @@
+//! From a stage to the images that its containers are pulled as, with the reason of every choice. Pure.
+//!
+//! stage -> `choose` the connector for Harness's own images -> list the `containers` ->
+//! `compose` each name -> select a delegate. The real platform has no interface that tells any of this.
+
+mod choose;
+mod compose;
+mod containers;
+mod error;
+mod internal_images;
+mod resolution;
+mod stage;
+mod warnings;
+
+pub use choose::choose_connector;
+pub use compose::{Composed, compose_image};
+pub use error::ResolveError;
+pub use internal_images::InternalImages;
+pub use resolution::{ImageResolution, StageResolution};
+pub use stage::{resolve_pipeline, resolve_stage};

@@ -1,0 +1,15 @@
+//! What "Test Connection" does to a registry, and what comes of it.
+//!
+//! delegate or platform -> `reach` the URL -> `credentials` in two rounds -> `outcome` in the platform's words.
+//!
+//! Source: facts/harness B7.
+
+mod challenge;
+mod credentials;
+mod outcome;
+mod reach;
+mod run;
+
+pub(crate) use outcome::answer;
+pub(crate) use reach::ReachCache;
+pub(crate) use run::{run, settle_later};

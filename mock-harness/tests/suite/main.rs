@@ -1,0 +1,9 @@
+//! The platform over a real socket: tables of requests and their whole answers.
+
+mod access;
+mod connectors;
+mod pipelines;
+mod resolution;
+mod rig;
+mod secrets;
+mod test_connection;

@@ -1,0 +1,444 @@
+//! Which connector, image and delegate a stage gets: the rules and their edges, without a server.
+
+use mock_harness::{Account, Pipeline, StageResolution, resolve_pipeline};
+use proptest::prelude::*;
+use serde_json::{Value, json};
+use testbed::{Seed, diagnostic::Source, journal::ConnectorReason};
+
+use crate::rig::config;
+
+fn docker(identifier: &str, url: &str, project: bool) -> Value {
+    let (org, project) = if project { (json!("default"), json!("demo")) } else { (Value::Null, Value::Null) };
+    json!({
+        "name": identifier, "identifier": identifier, "type": "DockerRegistry", "orgIdentifier": org,
+        "projectIdentifier": project,
+        "spec": { "dockerRegistryUrl": url, "providerType": "Other", "auth": { "type": "Anonymous" } },
+    })
+}
+
+fn other(identifier: &str, kind: &str) -> Value {
+    json!({ "name": identifier, "identifier": identifier, "type": kind, "spec": {} })
+}
+
+fn stage(infrastructure: &str, steps: &str) -> Pipeline {
+    let steps = steps.replace('\n', " ");
+    let yaml = format!(
+        "
+pipeline:
+  name: CI
+  identifier: ci
+  orgIdentifier: default
+  projectIdentifier: demo
+  stages:
+    - stage:
+        name: Build
+        identifier: build
+        type: CI
+        spec:
+          cloneCodebase: true
+          {infrastructure}
+          execution: {{ steps: [{steps}] }}
+"
+    );
+    Pipeline::parse(&Source::new("ci.yaml", yaml))
+        .unwrap_or_else(|complaints| panic!("{}", complaints[0].render(false)))
+}
+
+fn kubernetes(field: &str) -> String {
+    format!("infrastructure: {{ type: KubernetesDirect, spec: {{ connectorRef: account.cluster, {field} }} }}")
+}
+
+fn vm(field: &str) -> String {
+    format!("infrastructure: {{ type: VM, spec: {{ type: Pool, spec: {{ poolName: a, {field} }} }} }}")
+}
+
+fn local(field: &str) -> String {
+    format!("runtime: {{ type: Docker, spec: {{ {field} }} }}")
+}
+
+const CLOUD: &str = "runtime: { type: Cloud, spec: {} }";
+
+fn resolve(account: Value, infrastructure: &str, steps: &str) -> StageResolution {
+    let account = Account::from_config(&config(account)).unwrap_or_else(|errors| panic!("{errors:?}"));
+    resolve_pipeline(&stage(infrastructure, steps), &account, Seed(1)).remove(0)
+}
+
+fn check(connectors: Value, infrastructure: &str, expect: &str) {
+    check_with(json!({ "connectors": connectors }), infrastructure, expect);
+}
+
+/// Holds "connector, reason, rule: first image", or the failure's code and text, against `expect`.
+fn check_with(account: Value, infrastructure: &str, expect: &str) {
+    let resolution = resolve(account, infrastructure, "");
+    let told = match (&resolution.choice, &resolution.failure) {
+        (Err(error), _) | (Ok(_), Some(error)) => format!("{}: {error}", error.code()),
+        (Ok(choice), None) => {
+            let connector = choice.connector.as_deref().unwrap_or("none");
+            let (because, rule) = (choice.because, choice.because.rule());
+            format!("{connector}, {because}, {rule}: {}", resolution.images[0].after)
+        }
+    };
+    assert_eq!(told, expect, "{infrastructure}");
+}
+
+const ADDON: &str = "harness/ci-addon:1.18.27";
+const CLONE: &str = "harness/drone-git:1.7.20";
+
+#[test]
+fn the_decision_table() {
+    let default = docker("harnessImage", "https://default.test/x", false);
+    let team = docker("team", "https://team.test", false);
+    let both = json!([default, team]);
+    let bare = format!("none, no-account-connector, 3: {ADDON}");
+    let by_default = format!("account.harnessImage, account-default, 2: default.test/x/{ADDON}");
+    let by_stage = format!("account.team, stage-override, 1: team.test/{ADDON}");
+    check(json!([]), &kubernetes(""), &bare);
+    check(both.clone(), &kubernetes(""), &by_default);
+    check(both.clone(), &kubernetes("harnessImageConnectorRef: "), &by_default);
+    check(both.clone(), &kubernetes("harnessImageConnectorRef: account.team"), &by_stage);
+    check(both.clone(), &kubernetes("harnessImageConnectorRef: ACCOUNT.team"), &by_stage);
+    let empty = json!({ "default-internal-image-connector": "", "connectors": both });
+    check_with(empty, &kubernetes(""), &format!("none, no-default-configured, 5: {ADDON}"));
+    check_with(
+        json!({ "harness-image": "built-in" }),
+        &kubernetes(""),
+        &format!("account.harnessImage, account-default, 2: {ADDON}"),
+    );
+}
+
+#[test]
+fn the_edges_of_the_stage_override() {
+    let all = || {
+        json!([
+            docker("harnessImage", "https://default.test", false),
+            docker("mine", "https://mine.test", true),
+            other("cluster", "K8sCluster"),
+            other("aws", "Aws"),
+            other("jira", "Jira"),
+        ])
+    };
+    let by = |reference: &str| kubernetes(&format!("harnessImageConnectorRef: {reference}"));
+    check(all(), &by("\"\""), "INVALID_REQUEST: Empty identifier values are not supported");
+    check(all(), &by("mine"), &format!("mine, stage-override, 1: mine.test/{ADDON}"));
+    for (reference, level) in
+        [("harnessImage", "PROJECT"), ("org.harnessImage", "ORG"), ("account.harnessimage", "ACCOUNT")]
+    {
+        let identifier = reference.rsplit('.').next().unwrap();
+        let text = format!(
+            "CONNECTOR_NOT_FOUND_EXCEPTION: Connector not found for identifier : [{identifier}] with scope: [{level}]"
+        );
+        check(all(), &by(reference), &text);
+    }
+    check(
+        all(),
+        &by("team.x"),
+        "INVALID_IDENTIFIER_REF: Invalid Identifier Reference team.x. Valid references must be one of the following formats \
+         [ id, org.id, account.id ]  for scope [ project, organisation, account ] respectively",
+    );
+    check(all(), &by("account.jira"), "INVALID_REQUEST: Unexpected connector type:[Jira]");
+    check(all(), &by("account.aws"), &format!("INVALID_REQUEST: Invalid image: {ADDON} for ECR connector"));
+    check(all(), &by("account.cluster"), &format!("account.cluster, stage-override, 1: {ADDON}"));
+}
+
+#[test]
+fn each_infrastructure_has_its_own_idea_of_the_override() {
+    let all =
+        || json!([docker("harnessImage", "https://default.test", false), docker("team", "https://team.test", false)]);
+    let by_default = format!("account.harnessImage, account-default, 2: default.test/{CLONE}");
+    let by_stage = format!("account.team, stage-override, 1: team.test/{CLONE}");
+    let field = "harnessImageConnectorRef: account.team";
+    let empty = "harnessImageConnectorRef: \"\"";
+    check(all(), &vm(field), &by_stage);
+    check(all(), &vm(empty), &by_default);
+    check(all(), &local(field), &by_default);
+    check_with(
+        json!({ "connectors": all(), "behaviour": { "docker-runtime-override": "honoured" } }),
+        &local(field),
+        &by_stage,
+    );
+    check(all(), CLOUD, &by_default);
+    check(
+        all(),
+        "platform: { os: Linux, arch: Arm64 }",
+        "INVALID_REQUEST: Infrastructure or runtime field with type Cloud (for vm) or type Docker (for docker) is mandatory \
+         for execution",
+    );
+}
+
+#[test]
+fn a_default_in_a_project_is_not_seen_and_warned_of() {
+    let connectors = json!([docker("harnessImage", "https://mine.test", true)]);
+    let resolution = resolve(json!({ "connectors": connectors }), &kubernetes(""), "");
+    assert_eq!(resolution.choice.unwrap().because, ConnectorReason::NoAccountConnector);
+    assert_eq!(
+        resolution.warnings,
+        [
+            "a connector `harnessImage` exists in project `default/demo` only, where it is not looked for: make it at account \
+          level, or name it in the stage's `harnessImageConnectorRef`"
+        ]
+    );
+}
+
+#[test]
+fn mistaken_urls_are_warned_of() {
+    for (url, part) in [
+        ("https://hub.docker.com", "`hub.docker.com` is Docker Hub's web site"),
+        ("https://host.test/v2/", "the path `/v2` becomes a part of the repository's name"),
+        ("https://gallery.ecr.aws/harness", "`gallery.ecr.aws` is the web site"),
+        ("https://app.harness.io/registry", "ended on 15 May 2024"),
+    ] {
+        let connectors = json!([docker("harnessImage", url, false)]);
+        let warnings = resolve(json!({ "connectors": connectors }), &kubernetes(""), "").warnings;
+        assert!(warnings.len() == 1 && warnings[0].contains(part), "{url}: {warnings:?}");
+    }
+    for url in ["https://index.docker.io/v2/", "https://public.ecr.aws/harness"] {
+        let connectors = json!([docker("harnessImage", url, false)]);
+        assert_eq!(resolve(json!({ "connectors": connectors }), &kubernetes(""), "").warnings.len(), 0, "{url}");
+    }
+    let connectors = json!([other("harnessImage", "K8sCluster")]);
+    let warnings = resolve(json!({ "connectors": connectors }), &kubernetes(""), "").warnings;
+    assert!(warnings[0].contains("is a K8sCluster, not a DockerRegistry"), "{warnings:?}");
+}
+
+const STEPS: &str = "
+  { step: { identifier: run, type: Run, spec: { connectorRef: account.team, image: 'golang:1.22', command: make } } },
+  { parallel: [
+    { step: { identifier: push, type: BuildAndPushDockerRegistry, spec: { connectorRef: account.team, repo: x } } },
+    { stepGroup: { identifier: g, steps: [
+      { step: { identifier: plugin, type: Plugin, spec: { connectorRef: account.team, image: team/plugin } } } ] } } ] },
+  { step: { identifier: script, type: Run, spec: { command: make } } },
+  { step: { identifier: action, type: Action, spec: { uses: actions/checkout@v4 } } },
+  { step: { identifier: odd, type: FromTheFuture, spec: { connectorRef: <+unknown> } } }";
+
+fn images(resolution: &StageResolution) -> Vec<String> {
+    let told = |image: &mock_harness::ImageResolution| {
+        format!("{} {} {}", image.container, image.after, image.connector.as_deref().unwrap_or("-"))
+    };
+    resolution.images.iter().map(told).collect()
+}
+
+#[test]
+fn containers_come_in_order_each_with_its_own_connector() {
+    let account = || {
+        json!({ "connectors": [
+        docker("harnessImage", "https://default.test", false), docker("team", "https://team.test", false),
+    ] })
+    };
+    assert_eq!(
+        images(&resolve(account(), &kubernetes(""), STEPS)),
+        [
+            "setup-addon default.test/harness/ci-addon:1.18.27 account.harnessImage",
+            "lite-engine default.test/harness/ci-lite-engine:1.18.27 account.harnessImage",
+            "clone default.test/harness/drone-git:1.7.20-rootless account.harnessImage",
+            "run team.test/golang:1.22 account.team",
+            "push default.test/plugins/kaniko:1.13.9 account.harnessImage",
+            "plugin team.test/team/plugin account.team",
+        ]
+    );
+    let on_vm = resolve(account(), &vm(""), STEPS);
+    assert_eq!(
+        images(&on_vm),
+        [
+            "clone default.test/harness/drone-git:1.7.20 account.harnessImage",
+            "run team.test/golang:1.22 account.team",
+            "push default.test/plugins/docker:21.3.0 account.harnessImage",
+            "plugin team/plugin account.team",
+        ]
+    );
+    assert_eq!(on_vm.images[3].because, "step-connector: the name is passed on as it is");
+    assert_eq!(on_vm.images[3].path.as_deref(), Some("/v2/team/plugin/manifests/latest"));
+    assert_eq!(on_vm.images[3].host.as_deref(), Some("registry-1.docker.io"));
+}
+
+#[test]
+fn hosted_builds_rewrite_names_and_refuse_connectors_through_delegates() {
+    let hosted = resolve(json!({}), CLOUD, "");
+    let image = &hosted.images[0];
+    assert_eq!(image.after, CLONE);
+    let tried = "us-docker.pkg.dev/gar-prod-setup/harness-public/harness/drone-git:1.7.20";
+    assert_eq!(image.tried_first.as_deref(), Some(tried));
+    assert_eq!(image.host.as_deref(), Some("us-docker.pkg.dev"));
+    let account = json!({ "connectors": [docker("harnessImage", "https://index.docker.io/v2/", false)] });
+    let steps = "{ step: { identifier: run, type: Run, spec: { connectorRef: account.harnessImage, image: alpine } } }";
+    let text = resolve(account, CLOUD, steps).error().unwrap();
+    assert!(
+        text.contains("Please update the connectors: [harnessImage] to connect via the Harness platform"),
+        "{text}"
+    );
+}
+
+#[test]
+fn logins_go_only_to_the_connectors_host() {
+    let mut login = docker("team", "https://team.test", false);
+    login["spec"]["auth"] =
+        json!({ "type": "UsernamePassword", "spec": { "username": "puller", "passwordRef": "account.p" } });
+    let account = json!({ "connectors": [login], "secrets": [{ "identifier": "p", "value": "hunter2" }] });
+    let steps = "
+      { step: { identifier: a, type: Run, spec: { connectorRef: account.team, image: x } } },
+      { step: { identifier: b, type: Run, spec: { connectorRef: account.team, image: other.test/team.test/x } } }";
+    let resolution = resolve(account.clone(), &kubernetes(""), steps);
+    let told: Vec<_> = resolution.images[3..].iter().map(|image| image.credentials.to_string()).collect();
+    assert_eq!(told, ["account:puller", "anonymous"]);
+    let written = serde_json::to_string(&resolution).unwrap();
+    assert!(!written.contains("hunter2") && !format!("{resolution:?}").contains("hunter2"));
+
+    let mut empty = account;
+    empty["secrets"][0]["value"] = json!("");
+    let text = resolve(empty, &kubernetes(""), steps).error().unwrap();
+    assert_eq!(text, "Password should not be empty for docker connector: team");
+}
+
+#[test]
+fn task_selectors_come_from_the_nearest() {
+    let account = |cluster: Value| {
+        json!({
+            "delegates": [{ "name": "a", "tags": ["x"] }, { "name": "b", "tags": ["y"] }],
+            "connectors": cluster,
+        })
+    };
+    let mut cluster = other("cluster", "K8sCluster");
+    cluster["spec"] = json!({ "delegateSelectors": ["y"] });
+    let by_cluster = resolve(account(json!([cluster])), &kubernetes(""), "");
+    assert_eq!(by_cluster.delegate, Ok(Some(String::from("b"))));
+    let unknown_cluster = resolve(account(json!([])), &kubernetes(""), "");
+    assert!(matches!(unknown_cluster.delegate, Ok(Some(_))));
+    assert_eq!(resolve(account(json!([])), CLOUD, "").delegate, Ok(None));
+}
+
+#[test]
+fn container_step_groups_are_stages_of_their_own() {
+    let yaml = "
+pipeline:
+  identifier: cd
+  orgIdentifier: default
+  projectIdentifier: demo
+  stages:
+    - stage:
+        identifier: deploy
+        type: Deployment
+        spec:
+          execution:
+            steps:
+              - stepGroup:
+                  identifier: smoke
+                  stepGroupInfra: { type: KubernetesDirect, spec: { connectorRef: c, harnessImageConnectorRef: '' } }
+                  steps:
+                    - step: { identifier: curl, type: Run, spec: { image: curlimages/curl, connectorRef: account.team } }
+    - stage: { identifier: approve, type: Approval, spec: {} }
+";
+    let account = json!({ "connectors": [
+        docker("harnessImage", "https://default.test", false), docker("team", "https://team.test", false),
+    ] });
+    let account = Account::from_config(&config(account)).unwrap();
+    let pipeline = Pipeline::parse(&Source::new("cd.yaml", yaml)).unwrap();
+    let resolutions = resolve_pipeline(&pipeline, &account, Seed(1));
+    assert_eq!(resolutions.len(), 1);
+    assert_eq!(
+        (resolutions[0].stage.as_str(), resolutions[0].infrastructure),
+        ("deploy.smoke", "container-step-group")
+    );
+    assert_eq!(
+        images(&resolutions[0]),
+        [
+            "setup-addon default.test/harness/ci-addon:1.18.27 account.harnessImage",
+            "lite-engine default.test/harness/ci-lite-engine:1.18.27 account.harnessImage",
+            "curl team.test/curlimages/curl account.team",
+        ]
+    );
+}
+
+#[test]
+fn what_a_pipeline_lacks_is_told_with_its_place() {
+    let yaml = "
+pipeline:
+  identifier: ci
+  stages:
+    - stage:
+        identifier: build
+        type: CI
+        spec:
+          infrastructure:
+            type: KubernetesDirect
+            spec:
+              harnessImageConnectorRef: <+input>
+              namespace: <+input>
+          execution:
+            steps:
+              - step: { identifier: run, type: Run, spec: { image: <+pipeline.variables.image> } }
+              - step: { identifier: ok, type: Run, spec: { image: '<+input>.default(alpine)' } }
+";
+    let source = Source::new("ci.yaml", yaml);
+    let complaints = Pipeline::parse(&source).unwrap_err();
+    let told: Vec<_> =
+        complaints.iter().map(|complaint| format!("{complaint} ({})", complaint.hint.as_deref().unwrap())).collect();
+    let place = "stages.build.spec.infrastructure.spec.harnessImageConnectorRef";
+    assert_eq!(
+        told,
+        [
+            format!(
+                "ci.yaml:12:41: `harnessImageConnectorRef` is a runtime input, and no value is given for it (give it: \
+                 `--input {place}=VALUE`, or `inputs:` of the step)"
+            ),
+            String::from(
+                "ci.yaml:16:68: `image` is an expression, which only Harness itself can evaluate (write the value itself, or \
+                 give it: `--input stages.build.spec.execution.steps.run.spec.image=VALUE`)"
+            ),
+        ]
+    );
+    let inputs = [(place, "account.team"), ("stages.build.spec.execution.steps.run.spec.image", "golang")];
+    let inputs = inputs.iter().map(|(path, value)| (String::from(*path), String::from(*value))).collect();
+    let pipeline = Pipeline::parse_with_inputs(&source, &inputs).unwrap();
+    let images: Vec<_> = pipeline.stages[0].steps.iter().map(|step| step.image.as_deref()).collect();
+    assert_eq!(images, [Some("golang"), Some("alpine")]);
+    assert!(Pipeline::parse(&Source::new("x.yaml", "stages: []")).is_err());
+}
+
+#[test]
+fn a_wrong_account_is_told_all_at_once() {
+    let errors = Account::from_config(&config(json!({
+        "connectors": [other("x", "K8sCluster"), other("x", "K8sCluster"), {}],
+        "delegates": [{ "name": "a", "organization": "nowhere" }],
+        "images": { "addon": "x" },
+    })))
+    .unwrap_err();
+    let told: Vec<_> = errors.iter().map(ToString::to_string).collect();
+    assert_eq!(
+        told,
+        [
+            "delegates[0]: org [nowhere] not found.",
+            "images: Field addon does not exist for infra type: K8",
+            "connectors[1]: Connector: x has been given an identifier: x that already exists. Please enter a unique ID.",
+            "connectors[2]: name: cannot be empty., identifier: cannot be empty, type: Connector type cannot be null, spec: \
+             must not be null",
+        ]
+    );
+}
+
+proptest! {
+    /// Whatever the account has, an override that leads somewhere wins, and names stay bare exactly without a connector of
+    /// type DockerRegistry that is not Docker Hub's.
+    #[test]
+    fn the_override_wins_and_names_are_bare_only_without_a_registry(
+        has_default in any::<bool>(),
+        default_is_docker in any::<bool>(),
+        overridden in any::<bool>(),
+        override_is_docker in any::<bool>(),
+    ) {
+        let connector = |identifier: &str, is_docker: bool| {
+            if is_docker { docker(identifier, &format!("https://{}.test", identifier.to_lowercase()), false) }
+            else { other(identifier, "K8sCluster") }
+        };
+        let mut connectors = vec![connector("team", override_is_docker)];
+        if has_default {
+            connectors.push(connector("harnessImage", default_is_docker));
+        }
+        let field = if overridden { "harnessImageConnectorRef: account.team" } else { "" };
+        let resolution = resolve(json!({ "connectors": connectors }), &kubernetes(field), "");
+        let choice = resolution.choice.unwrap();
+        prop_assert_eq!(choice.because == ConnectorReason::StageOverride, overridden);
+        let is_docker = if overridden { override_is_docker } else { has_default && default_is_docker };
+        for image in &resolution.images {
+            prop_assert_eq!(image.after == image.before, !is_docker);
+        }
+    }
+}
