@@ -1,0 +1,203 @@
+//! One blob: streamed, counted and hashed on the way, taken up again where it broke off, verified at the end.
+//!
+//! A blob is never held in memory. After a broken connection the rest is asked for with `Range: bytes=<offset>-`:
+//!
+//! | answer | then |
+//! |---|---|
+//! | 206, `Content-Range` exactly from the offset to the end | the rest is appended |
+//! | 200 | the prefix is discarded as it comes by, and the rest appended |
+//! | 206 with another range, 416 | from zero, as one more attempt of the policy |
+//!
+//! More bytes than the descriptor says are an error at once. A wrong digest at the end starts from zero once, and is the
+//! outcome the second time.
+//!
+//! Source: distribution-spec, "Pulling blobs"; facts/registry E5.
+
+use std::time::Duration;
+
+use http::{Method, StatusCode, header::CONTENT_RANGE};
+use oci::{ContentRange, Descriptor, Digester, Endpoint, RangeRequest, RepositoryName, ResolvedRange};
+use reqwest::Response;
+use testbed::{
+    clock::Participant,
+    task::{FailureKind, PullFailure},
+};
+use tokio::time::timeout;
+
+use crate::{
+    failure::Trouble,
+    manifest::MAX_MISMATCHES,
+    progress::Progress,
+    session::{Attempts, Session},
+    sink::{BlobFile, Sink},
+    transport::{Ask, text},
+};
+
+/// How long one attempt at a body may take, in wire time. Silence ends it much earlier: that is the vantage's deadline.
+const BODY_DEADLINE: Duration = Duration::from_secs(30 * 60);
+/// How much has to arrive between two pieces of news about it.
+const NEWS_BYTES: u64 = 256 * 1024;
+
+/// Fetches the blob that `descriptor` points at into `sink`.
+pub(crate) async fn fetch(
+    session: &Session,
+    participant: &Participant,
+    repository: &RepositoryName,
+    descriptor: &Descriptor,
+    sink: &Sink,
+) -> Result<(), PullFailure> {
+    let Descriptor { digest, size, .. } = descriptor;
+    session.listener.tell(|| Progress::BlobStarted { digest: digest.clone(), size_bytes: *size });
+
+    let endpoint = Endpoint::Blob { repository: repository.clone(), digest: digest.clone() };
+    let ask = Ask::new(Method::GET, session.url(&endpoint));
+    let mut attempts = Attempts::new(session, participant, ask.name());
+    let mut download = Download::new(session, descriptor, sink.create_blob().await?);
+    let mut n_mismatches = 0;
+    loop {
+        let trouble = match download.go_on(participant, &ask).await {
+            Ok(()) => match download.verify() {
+                Ok(()) => break,
+                Err(trouble) => trouble,
+            },
+            Err(trouble) => trouble,
+        };
+        if trouble.failure.kind == FailureKind::DigestMismatch {
+            n_mismatches += 1;
+            if n_mismatches == MAX_MISMATCHES {
+                return Err(trouble.failure);
+            }
+        }
+        let must_restart = trouble.cause == crate::retry::Cause::Content;
+        attempts.wait_after(trouble).await?;
+        if must_restart {
+            download.restart().await?;
+        }
+    }
+
+    download.file.keep(digest).await?;
+    session.listener.tell(|| Progress::BlobDone { digest: digest.clone() });
+    Ok(())
+}
+
+/// A download, as far as it has come.
+struct Download<'a> {
+    session: &'a Session,
+    descriptor: &'a Descriptor,
+    file: BlobFile,
+    digester: Digester,
+    /// How many bytes of the blob are in the file and in the digest.
+    n_bytes: u64,
+    /// `n_bytes` when it was last told.
+    n_told: u64,
+}
+
+impl<'a> Download<'a> {
+    fn new(session: &'a Session, descriptor: &'a Descriptor, file: BlobFile) -> Self {
+        let digester = Digester::new(descriptor.digest.algorithm());
+        Self { session, descriptor, file, digester, n_bytes: 0, n_told: 0 }
+    }
+
+    /// One attempt at what is still missing.
+    async fn go_on(&mut self, participant: &Participant, ask: &Ask) -> Result<(), Trouble> {
+        if self.n_bytes > 0 && self.n_bytes == self.descriptor.size {
+            return Ok(());
+        }
+        let range = (self.n_bytes > 0).then_some(RangeRequest::From { first: self.n_bytes });
+        let ask = Ask { range, ..ask.clone() };
+        let response = self.session.exchange(participant, &ask).await?;
+        let discard_bytes = self.read_head(&response)?;
+        if discard_bytes < self.n_bytes {
+            self.session.cost.add_resumed();
+        }
+        match timeout(BODY_DEADLINE, self.read_body(&ask, response, discard_bytes)).await {
+            Ok(read) => read,
+            Err(_) => Err(Trouble::network(format!("{}: no whole body for {BODY_DEADLINE:?}", ask.name()))),
+        }
+    }
+
+    /// What the answer's head promises: how many bytes of its body are known already.
+    fn read_head(&self, response: &Response) -> Result<u64, Trouble> {
+        let Descriptor { digest, size, .. } = self.descriptor;
+        let content = |message| Err(Trouble::content(FailureKind::Protocol, format!("blob {digest}: {message}")));
+        match response.status() {
+            StatusCode::PARTIAL_CONTENT if self.n_bytes > 0 => {
+                let stated = text(response.headers(), CONTENT_RANGE);
+                let wanted = ResolvedRange { first: self.n_bytes, last: size - 1 };
+                let is_exact = stated.and_then(|text| text.parse().ok()).is_some_and(|stated| {
+                    matches!(stated, ContentRange::Part { range, size: whole }
+                        if range == wanted && whole.is_none_or(|whole| whole == *size))
+                });
+                let (first, stated) = (self.n_bytes, stated.unwrap_or("nothing"));
+                if is_exact { Ok(0) } else { content(format!("asked for the bytes from {first}, got `{stated}`")) }
+            }
+            StatusCode::OK => match response.content_length() {
+                Some(length) if length > *size => Err(self.too_many(length)),
+                _ => Ok(self.n_bytes),
+            },
+            StatusCode::RANGE_NOT_SATISFIABLE => {
+                content(format!("the registry has no bytes from {} on, of {size}", self.n_bytes))
+            }
+            status => content(format!("unexpected status {status}")),
+        }
+    }
+
+    async fn read_body(&mut self, ask: &Ask, mut response: Response, mut discard_bytes: u64) -> Result<(), Trouble> {
+        loop {
+            let chunk = response.chunk().await.map_err(|error| Trouble::of_request(&ask.method, &ask.url, error))?;
+            let Some(mut chunk) = chunk else { break };
+            self.session.cost.add_received(chunk.len() as u64);
+            let n_known = usize::try_from(discard_bytes).unwrap_or(usize::MAX).min(chunk.len());
+            discard_bytes -= n_known as u64;
+            let chunk = chunk.split_off(n_known);
+            if chunk.is_empty() {
+                continue;
+            }
+            let n_bytes = self.n_bytes + chunk.len() as u64;
+            if n_bytes > self.descriptor.size {
+                return Err(self.too_many(n_bytes));
+            }
+            self.digester.update(&chunk);
+            self.file.write(chunk).await.map_err(|failure| Trouble::last(failure.kind, failure.message))?;
+            self.n_bytes = n_bytes;
+            self.tell();
+        }
+        if self.n_bytes == self.descriptor.size {
+            return Ok(());
+        }
+        // The body ended in good order and too early: a cut that HTTP did not notice, or a blob that is shorter.
+        let Descriptor { digest, size, .. } = self.descriptor;
+        let message =
+            format!("blob {digest}: size mismatch: the manifest says {size} bytes, received {}", self.n_bytes);
+        Err(Trouble::network(message))
+    }
+
+    /// Whether it is what the manifest promised.
+    fn verify(&self) -> Result<(), Trouble> {
+        let expected = &self.descriptor.digest;
+        let actual = self.digester.clone().finish();
+        if actual == *expected { Ok(()) } else { Err(Trouble::digest("blob", expected, &actual)) }
+    }
+
+    async fn restart(&mut self) -> Result<(), PullFailure> {
+        self.file.clear().await?;
+        self.digester = Digester::new(self.descriptor.digest.algorithm());
+        self.n_bytes = 0;
+        self.n_told = 0;
+        Ok(())
+    }
+
+    fn too_many(&self, n_bytes: u64) -> Trouble {
+        let Descriptor { digest, size, .. } = self.descriptor;
+        let message = format!("blob {digest}: size mismatch: the manifest says {size} bytes, received {n_bytes}");
+        Trouble::last(FailureKind::Protocol, message)
+    }
+
+    fn tell(&mut self) {
+        if self.n_bytes - self.n_told >= NEWS_BYTES || self.n_bytes == self.descriptor.size {
+            self.n_told = self.n_bytes;
+            let (digest, n_bytes) = (&self.descriptor.digest, self.n_bytes);
+            self.session.listener.tell(|| Progress::BlobProgress { digest: digest.clone(), n_bytes });
+        }
+    }
+}

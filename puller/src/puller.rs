@@ -1,0 +1,147 @@
+//! The puller as a thing to build and to hand around.
+
+use std::{fmt, num::NonZeroUsize, sync::Arc};
+
+use futures_util::{FutureExt as _, future::BoxFuture};
+use oci::Digest;
+use testbed::{
+    Clock, Journal,
+    clock::Participant,
+    task::{PullAgent, PullFailure, PullTask, PulledImage},
+};
+
+use crate::{
+    Progress, RetryPolicy, Sink,
+    progress::Listener,
+    pull,
+    push::{self, PushTask},
+};
+
+/// Blobs fetched at once unless told otherwise, as docker and containerd do.
+const CONCURRENCY: NonZeroUsize = NonZeroUsize::MIN.saturating_add(2);
+
+/// A pull client. Cheap to clone; one puller may carry out any number of tasks at once, each with its own tokens.
+///
+/// A pull takes part in the world's clock. A caller that takes part already lends its place, with [`Puller::pull_as`];
+/// with [`Puller::pull`] it would have to wait by [`Participant::wait_for`], or back-off would never end.
+#[derive(Clone)]
+pub struct Puller(Arc<Settings>);
+
+/// What a puller goes by.
+#[derive(Debug)]
+pub(crate) struct Settings {
+    pub(crate) clock: Clock,
+    pub(crate) journal: Journal,
+    pub(crate) policy: RetryPolicy,
+    pub(crate) concurrency: NonZeroUsize,
+    pub(crate) sink: Sink,
+    pub(crate) listener: Listener,
+}
+
+/// Builds a [`Puller`].
+#[derive(Debug)]
+pub struct PullerBuilder(Settings);
+
+impl Puller {
+    /// A puller that waits on `clock` and is recorded in `journal`.
+    pub fn builder(clock: &Clock, journal: &Journal) -> PullerBuilder {
+        PullerBuilder(Settings {
+            clock: clock.clone(),
+            journal: journal.clone(),
+            policy: RetryPolicy::default(),
+            concurrency: CONCURRENCY,
+            sink: Sink::Null,
+            listener: Listener::default(),
+        })
+    }
+
+    /// Pulls and verifies an image, with a place of its own on the clock.
+    ///
+    /// # Errors
+    /// The registry refuses, cannot be reached, or sends something else than it promised, also after the last attempt;
+    /// or the sink cannot be written. The message is what a container runtime would print.
+    pub async fn pull(&self, task: &PullTask) -> Result<PulledImage, PullFailure> {
+        self.pull_as(&self.0.clock.enter(), task).await
+    }
+
+    /// [`Puller::pull`] in the place of `participant`, so that the clock stands still between this and what the caller
+    /// does next.
+    ///
+    /// # Errors
+    /// As for [`Puller::pull`].
+    pub async fn pull_as(&self, participant: &Participant, task: &PullTask) -> Result<PulledImage, PullFailure> {
+        pull::run(&self.0, participant, task).await
+    }
+
+    /// Asks only for the manifest, and from an index for the one of the platform, whose digest is returned. The journal
+    /// keeps no pull of it, and a registry counts it as one.
+    ///
+    /// # Errors
+    /// As for [`Puller::pull`].
+    pub async fn fetch_manifest(&self, task: &PullTask) -> Result<Digest, PullFailure> {
+        pull::manifest_only(&self.0, &self.0.clock.enter(), task).await
+    }
+
+    /// Pushes an image: the blobs that the registry lacks, then the manifest, whose digest is returned.
+    ///
+    /// # Errors
+    /// As for [`Puller::pull`].
+    pub async fn push(&self, task: &PushTask) -> Result<Digest, PullFailure> {
+        self.push_as(&self.0.clock.enter(), task).await
+    }
+
+    /// [`Puller::push`] in the place of `participant`.
+    ///
+    /// # Errors
+    /// As for [`Puller::pull`].
+    pub async fn push_as(&self, participant: &Participant, task: &PushTask) -> Result<Digest, PullFailure> {
+        push::run(&self.0, participant, task).await
+    }
+}
+
+impl PullAgent for Puller {
+    fn pull<'a>(
+        &'a self,
+        participant: &'a Participant,
+        task: PullTask,
+    ) -> BoxFuture<'a, Result<PulledImage, PullFailure>> {
+        async move { self.pull_as(participant, &task).await }.boxed()
+    }
+}
+
+impl PullerBuilder {
+    /// When and how often requests are made again. Default: [`RetryPolicy::default`].
+    pub fn policy(mut self, policy: RetryPolicy) -> Self {
+        self.0.policy = policy;
+        self
+    }
+
+    /// How many blobs are fetched at once. Default 3.
+    pub fn concurrency(mut self, concurrency: NonZeroUsize) -> Self {
+        self.0.concurrency = concurrency;
+        self
+    }
+
+    /// Where images go. Default [`Sink::Null`].
+    pub fn sink(mut self, sink: Sink) -> Self {
+        self.0.sink = sink;
+        self
+    }
+
+    /// Whom to tell how it goes. Called from the tasks that pull, so it should be quick; the last one given counts.
+    pub fn on_progress(mut self, listener: impl Fn(Progress) + Send + Sync + 'static) -> Self {
+        self.0.listener = Listener::new(listener);
+        self
+    }
+
+    /// The puller.
+    pub fn build(self) -> Puller {
+        Puller(Arc::new(self.0))
+    }
+}
+
+impl fmt::Debug for Puller {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_tuple("Puller").field(&self.0.policy).finish()
+    }
+}

@@ -1,0 +1,272 @@
+//! When to try again, and how long to wait first: policy as data, and pure functions of it.
+//!
+//! Who sleeps, and what is sent again, is the business of `transport.rs` and `blob.rs`.
+//!
+//! Source: facts/registry E1, how real clients behave under 429 and 5xx; RFC 9110, "Retry-After".
+
+use std::{num::NonZeroU32, time::Duration};
+
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+use testbed::Timestamp;
+
+/// How often a request is made, and how long the client waits in between.
+///
+/// In a file: `retry: {attempts: 5, backoff: {first: 1s, factor: 2, max: 30s}, retry-after: honour}`.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "kebab-case", deny_unknown_fields, default)]
+pub struct RetryPolicy {
+    /// How often one request is made at most, the first time included. Default 3.
+    pub attempts: NonZeroU32,
+    /// The waits between the attempts. Default 1s, doubled each time, at most 30s.
+    pub backoff: Backoff,
+    /// What a `Retry-After` header does. Default `honour`.
+    pub retry_after: RetryAfter,
+    /// Whether a 429 is tried again. Default false: a kubelet's pull fails at once, and tries again as a whole.
+    pub too_many_requests: bool,
+    /// Whether a connection that fails or ends too early is tried again. Default true.
+    pub network: bool,
+    /// Statuses that are tried again, 429 aside. Default 408, 500, 502, 503, 504.
+    pub statuses: Vec<u16>,
+}
+
+/// Waits that grow: `first`, `first * factor`, `first * factor²`, …, never more than `max`.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "kebab-case", deny_unknown_fields, default)]
+pub struct Backoff {
+    /// The wait after the first failure: `250ms`. Default 1s.
+    #[serde(with = "testbed::duration")]
+    #[schemars(with = "String")]
+    pub first: Duration,
+    /// By how much each wait is longer than the one before it; 1 keeps them equal. Default 2.
+    pub factor: NonZeroU32,
+    /// The longest wait. Default 30s.
+    #[serde(with = "testbed::duration")]
+    #[schemars(with = "String")]
+    pub max: Duration,
+}
+
+/// What a `Retry-After` header does.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "kebab-case")]
+pub enum RetryAfter {
+    /// The wait is as long as the registry says, in place of the back-off.
+    #[default]
+    Honour,
+    /// Nothing, as in most clients: docker, containerd, BuildKit, crane.
+    Ignore,
+    /// As `honour`, but never longer than this: `cap: 60s` is what podman and skopeo do.
+    Cap(
+        #[serde(with = "testbed::duration")]
+        #[schemars(with = "String")]
+        Duration,
+    ),
+}
+
+/// Why a request has to be made again, as far as the policy cares.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum Cause {
+    /// An answer with this status.
+    Status(u16),
+    /// The connection failed, or ended in the middle.
+    Network,
+    /// Whole, and not what was promised: a wrong digest, a range that was not asked for.
+    Content,
+    /// Trying again cannot help: the allowlist refuses the host, the folder cannot be written.
+    Final,
+}
+
+/// What to do after a failure.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Decision {
+    /// The failure is the outcome.
+    GiveUp,
+    /// Wait that long in policy time, then try again.
+    Wait(Duration),
+}
+
+impl Default for RetryPolicy {
+    fn default() -> Self {
+        Self {
+            attempts: NonZeroU32::MIN.saturating_add(2),
+            backoff: Backoff::default(),
+            retry_after: RetryAfter::default(),
+            too_many_requests: false,
+            network: true,
+            statuses: vec![408, 500, 502, 503, 504],
+        }
+    }
+}
+
+impl Default for Backoff {
+    fn default() -> Self {
+        Self { first: Duration::from_secs(1), factor: NonZeroU32::MIN.saturating_add(1), max: Duration::from_secs(30) }
+    }
+}
+
+impl RetryPolicy {
+    /// The policy that never tries again.
+    pub fn never() -> Self {
+        Self { attempts: NonZeroU32::MIN, ..Self::default() }
+    }
+
+    /// What to do after attempt number `attempt` (from 1) failed for `cause`, where the answer asked for a wait of
+    /// `retry_after`.
+    pub fn decide(&self, attempt: u32, cause: Cause, retry_after: Option<Duration>) -> Decision {
+        if attempt >= self.attempts.get() || !self.covers(cause) {
+            return Decision::GiveUp;
+        }
+        let asked_for = match self.retry_after {
+            RetryAfter::Honour => retry_after,
+            RetryAfter::Ignore => None,
+            RetryAfter::Cap(longest) => retry_after.map(|wait| wait.min(longest)),
+        };
+        Decision::Wait(asked_for.unwrap_or_else(|| self.backoff.after(attempt)))
+    }
+
+    fn covers(&self, cause: Cause) -> bool {
+        match cause {
+            Cause::Status(429) => self.too_many_requests,
+            Cause::Status(status) => self.statuses.contains(&status),
+            Cause::Network => self.network,
+            Cause::Content => true,
+            Cause::Final => false,
+        }
+    }
+}
+
+impl Backoff {
+    /// The wait after attempt number `attempt`, from 1.
+    pub fn after(&self, attempt: u32) -> Duration {
+        let growth = self.factor.get().checked_pow(attempt.saturating_sub(1));
+        let wait = growth.and_then(|growth| self.first.checked_mul(growth));
+        // A wait too long to be written down is longer than any maximum; none at all stays none.
+        if self.first.is_zero() { Duration::ZERO } else { wait.unwrap_or(Duration::MAX).min(self.max) }
+    }
+}
+
+/// Reads a `Retry-After` header: whole seconds, or the instant as an HTTP date. An instant that has passed says nothing,
+/// as in podman.
+pub fn parse_retry_after(text: &str, now: Timestamp) -> Option<Duration> {
+    let text = text.trim();
+    if let Ok(seconds) = text.parse() {
+        return Some(Duration::from_secs(seconds));
+    }
+    let at = jiff::fmt::rfc2822::DateTimeParser::new().parse_timestamp(text).ok()?;
+    Duration::try_from(at.duration_since(now)).ok().filter(|wait| !wait.is_zero())
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+    use testbed::{Clock, diagnostic::Source};
+
+    use super::*;
+
+    const SECOND: Duration = Duration::from_secs(1);
+
+    #[test]
+    fn a_policy_is_read_as_people_write_it() {
+        let read = |text| testbed::yaml::from_str::<RetryPolicy>(&Source::new("retry.yaml", text)).ok();
+        let policy = read("{attempts: 5, backoff: {first: 250ms, factor: 2, max: 30s}, retry-after: honour}").unwrap();
+        assert_eq!(policy.attempts.get(), 5);
+        assert_eq!(policy.backoff.first, Duration::from_millis(250));
+        let policy = read("{retry-after: {cap: 1m}, too-many-requests: true}").unwrap();
+        assert_eq!(policy.retry_after, RetryAfter::Cap(60 * SECOND));
+        assert!(policy.too_many_requests);
+        assert_eq!(policy.attempts, RetryPolicy::default().attempts);
+        assert_eq!(read("{attempts: 0}"), None);
+        assert_eq!(read("{backoff: {factor: 0}}"), None);
+        assert_eq!(read("{atempts: 3}"), None);
+    }
+
+    #[test]
+    fn waits_double_up_to_the_maximum() {
+        let waits: Vec<_> = (1..=7).map(|attempt| Backoff::default().after(attempt).as_secs()).collect();
+        assert_eq!(waits, [1, 2, 4, 8, 16, 30, 30]);
+    }
+
+    #[test]
+    fn a_429_is_final_unless_the_policy_says_otherwise() {
+        let policy = RetryPolicy::default();
+        assert_eq!(policy.decide(1, Cause::Status(429), Some(SECOND)), Decision::GiveUp);
+        let policy = RetryPolicy { too_many_requests: true, ..policy };
+        assert_eq!(policy.decide(1, Cause::Status(429), Some(7 * SECOND)), Decision::Wait(7 * SECOND));
+        let policy = RetryPolicy { retry_after: RetryAfter::Ignore, ..policy };
+        assert_eq!(policy.decide(1, Cause::Status(429), Some(7 * SECOND)), Decision::Wait(SECOND));
+    }
+
+    #[test]
+    fn retry_after_is_seconds_or_a_date() {
+        let check = |text, expected: Option<u64>| {
+            let wait = parse_retry_after(text, Clock::DEFAULT_START);
+            assert_eq!(wait, expected.map(Duration::from_secs), "{text}");
+        };
+        check("120", Some(120));
+        check(" 0 ", Some(0));
+        check("Thu, 01 Jan 2026 00:01:00 GMT", Some(60));
+        check("Wed, 31 Dec 2025 23:59:00 GMT", None);
+        check("-1", None);
+        check("1.5", None);
+        check("soon", None);
+    }
+
+    prop_compose! {
+        fn policies()(
+            attempts in 1_u32..20,
+            first_ms in 0_u64..100_000,
+            factor in 1_u32..10,
+            max_ms in 0_u64..1_000_000,
+            cap in proptest::option::of(1_u64..1000),
+        ) -> RetryPolicy {
+            RetryPolicy {
+                attempts: NonZeroU32::new(attempts).unwrap(),
+                backoff: Backoff {
+                    first: Duration::from_millis(first_ms),
+                    factor: NonZeroU32::new(factor).unwrap(),
+                    max: Duration::from_millis(max_ms),
+                },
+                retry_after: cap.map_or(RetryAfter::Honour, |seconds| RetryAfter::Cap(Duration::from_secs(seconds))),
+                too_many_requests: true,
+                ..RetryPolicy::default()
+            }
+        }
+    }
+
+    proptest! {
+        #[test]
+        fn no_request_is_made_more_often_than_the_policy_says(policy in policies(), beyond in 0_u32..1000) {
+            let attempt = policy.attempts.get() + beyond;
+            prop_assert_eq!(policy.decide(attempt, Cause::Network, None), Decision::GiveUp);
+        }
+
+        #[test]
+        fn waits_never_shrink_and_never_pass_the_maximum(policy in policies(), attempt in 1_u32..u32::MAX) {
+            let (wait, next) = (policy.backoff.after(attempt), policy.backoff.after(attempt + 1));
+            prop_assert!(wait <= next);
+            prop_assert!(next <= policy.backoff.max);
+        }
+
+        #[test]
+        fn a_wait_that_was_asked_for_is_kept_up_to_the_cap(policy in policies(), seconds in 0_u64..u64::MAX) {
+            let asked = Duration::from_secs(seconds);
+            match (policy.decide(1, Cause::Status(429), Some(asked)), policy.retry_after) {
+                (Decision::GiveUp, _) => prop_assert_eq!(policy.attempts.get(), 1),
+                (Decision::Wait(wait), RetryAfter::Cap(cap)) => {
+                    prop_assert_eq!(wait, asked.min(cap));
+                }
+                (Decision::Wait(wait), _) => prop_assert_eq!(wait, asked),
+            }
+        }
+
+        #[test]
+        fn what_cannot_get_better_is_never_tried_again(policy in policies(), attempt in 0_u32..u32::MAX) {
+            prop_assert_eq!(policy.decide(attempt, Cause::Final, Some(SECOND)), Decision::GiveUp);
+        }
+
+        #[test]
+        fn any_header_is_read_without_panic(text in ".*") {
+            parse_retry_after(&text, Clock::DEFAULT_START);
+        }
+    }
+}
