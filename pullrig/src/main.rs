@@ -1,0 +1,60 @@
+//! The `pullrig` command line: one thin file per verb, and nothing else.
+//!
+//! Environment, terminal and current directory are read here and handed down. stdout is data, stderr is talk.
+
+mod terminal;
+mod verb;
+
+use std::process::ExitCode;
+
+use clap::{Parser, Subcommand};
+
+/// A rig for image pulls: mock registries, a mock Harness platform, and scenarios that drive both.
+///
+/// Exit status: 0 passed, 1 a check failed, 2 the command line or a scenario file is wrong, 3 the environment is not fit
+/// (a port is taken), 4 nothing matched, 5 a threshold was broken, 6 something took too long, 130 interrupted.
+#[derive(Parser)]
+#[command(name = "pullrig", version, max_term_width = 110)]
+struct Cli {
+    /// Log what happens inside, on standard error. Twice for more.
+    #[arg(short, long, action = clap::ArgAction::Count, global = true)]
+    verbose: u8,
+    #[command(subcommand)]
+    verb: Verb,
+}
+
+#[derive(Subcommand)]
+enum Verb {
+    /// Run scenarios, each in a world of its own.
+    Run(verb::run::Args),
+    /// Read scenarios and print every complaint, without running anything.
+    Check(verb::check::Args),
+    /// Keep registries up for real clients, until interrupted.
+    Serve(verb::serve::Args),
+    /// Tell which connector, image and delegate each stage of a pipeline gets, and why. Pulls nothing.
+    Resolve(verb::resolve::Args),
+    /// Print the JSON Schema of scenario files.
+    Schema(verb::schema::Args),
+}
+
+fn main() -> ExitCode {
+    let cli = Cli::parse();
+    terminal::start_log(cli.verbose);
+    let runtime = match tokio::runtime::Builder::new_multi_thread().enable_all().build() {
+        Ok(runtime) => runtime,
+        Err(error) => {
+            terminal::say_error(&format!("cannot start: {error}"), None);
+            return runner::outcome::Exit::Environment.into();
+        }
+    };
+    let exit = match cli.verb {
+        Verb::Run(args) => runtime.block_on(verb::run::run(args)),
+        Verb::Check(args) => verb::check::run(&args),
+        Verb::Serve(args) => runtime.block_on(verb::serve::run(args)),
+        Verb::Resolve(args) => verb::resolve::run(&args),
+        Verb::Schema(args) => verb::schema::run(&args),
+    };
+    // Tasks that are still under way belong to worlds that nobody needs any more.
+    runtime.shutdown_background();
+    exit.into()
+}

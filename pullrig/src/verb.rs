@@ -1,0 +1,7 @@
+//! One file per verb.
+
+pub(crate) mod check;
+pub(crate) mod resolve;
+pub(crate) mod run;
+pub(crate) mod schema;
+pub(crate) mod serve;

@@ -1,0 +1,98 @@
+//! `pullrig serve`
+
+use std::{
+    io,
+    path::{Path, PathBuf},
+};
+
+use runner::{
+    outcome::Exit,
+    serve::{AccountRequest, ImageRequest, PresetRequest, Ready, ServeError, ServeRequest, Served},
+    world::with_causes,
+};
+use testbed::Seed;
+
+use crate::terminal::{put, say_complaints, say_error};
+
+/// Keep registries up for real clients, until interrupted.
+///
+/// Prints one line per listener, `ready NAME URL`, and then nothing.
+#[derive(clap::Args)]
+#[command(after_help = "Example: pullrig serve --preset dockerhub-anon=127.0.0.1:5000 --image library/alpine:3=3MiB")]
+pub(crate) struct Args {
+    /// A registry: dockerhub, dockerhub-anon, dockerhub-personal, harness-registry or generic, and where it listens.
+    /// Repeatable. Without an address it is a loopback port of the system's choice.
+    #[arg(long, value_name = "NAME[=ADDR]", required_unless_present = "scenario")]
+    preset: Vec<PresetRequest>,
+    /// The registries and the Harness platform of a scenario file, without its steps.
+    #[arg(long, value_name = "FILE", conflicts_with_all = ["preset", "image", "account"])]
+    scenario: Option<PathBuf>,
+    /// An image of every registry, by the sizes of its layers: `library/alpine:3=2MiB,512KiB`. Repeatable.
+    #[arg(long, value_name = "NAME=LAYERS")]
+    image: Vec<ImageRequest>,
+    /// An account of every registry. Repeatable.
+    #[arg(long, value_name = "USER:PASSWORD")]
+    account: Vec<AccountRequest>,
+    /// Write what is ready to this file, as JSON, once everything is.
+    #[arg(long, value_name = "PATH", env = "PULLRIG_READY_FILE")]
+    ready_file: Option<PathBuf>,
+    /// The seed of all randomness.
+    #[arg(long, value_name = "N", env = "PULLRIG_SEED", default_value_t)]
+    seed: Seed,
+}
+
+pub(crate) async fn run(args: Args) -> Exit {
+    let served = match args.scenario {
+        Some(file) => Served::start_scenario(&file, args.seed).await,
+        None => {
+            let request = ServeRequest { presets: args.preset, accounts: args.account, images: args.image };
+            Served::start(request, args.seed).await
+        }
+    };
+    let served = match served {
+        Ok(served) => served,
+        Err(ServeError::Request(complaints)) => {
+            say_complaints(&complaints);
+            return Exit::Usage;
+        }
+        Err(ServeError::World(error)) => {
+            say_error(&with_causes(&error), Some("if the port is taken, choose another, or leave the address out"));
+            return Exit::Environment;
+        }
+    };
+    if let Err(error) = announce(&served.ready, args.ready_file.as_deref()) {
+        say_error(&format!("cannot say what is ready: {error}"), None);
+        return Exit::Environment;
+    }
+    told_to_stop().await;
+    served.stop().await;
+    Exit::Passed
+}
+
+fn announce(ready: &Ready, file: Option<&Path>) -> io::Result<()> {
+    if let Some(file) = file {
+        // Written beside and renamed: whoever waits for the file never reads half of it.
+        let mut unfinished = file.to_path_buf().into_os_string();
+        unfinished.push(".unfinished");
+        std::fs::write(&unfinished, serde_json::to_string_pretty(ready)?)?;
+        std::fs::rename(&unfinished, file)?;
+    }
+    for listener in &ready.listeners {
+        put(&format!("ready {} {}\n", listener.name, listener.url))?;
+    }
+    Ok(())
+}
+
+/// Resolves when the process is told to end, by the user or by a supervisor.
+async fn told_to_stop() {
+    #[cfg(unix)]
+    if let Ok(mut terminated) = tokio::signal::unix::signal(tokio::signal::unix::SignalKind::terminate()) {
+        tokio::select! {
+            _ = tokio::signal::ctrl_c() => {}
+            _ = terminated.recv() => {}
+        }
+        return;
+    }
+    // Without a handler the signal ends the process by itself.
+    let _ = tokio::signal::ctrl_c().await;
+}

@@ -1,0 +1,136 @@
+//! Checks of what a registry saw, read off the journal.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use oci::EndpointKind;
+use testbed::{
+    journal::{Entry, Event, Exchange, Subject},
+    rule::{Call, Occasion},
+};
+
+use super::{Checks, list};
+use crate::{
+    format::{Count, RegistryExpect, Seen},
+    outcome::Tally,
+};
+
+/// Notes the checks of what the registry called `name` saw.
+pub(crate) fn registry(expect: &RegistryExpect, name: &str, entries: &[&Entry], checks: &mut Checks) {
+    checks.about(name);
+    let exchanges: Vec<_> =
+        exchanges(entries).filter(|exchange| exchange.actor == name && endpoint(exchange).is_some()).collect();
+    let manifests: Vec<_> = exchanges.iter().copied().filter(|exchange| is_manifest_get(exchange)).collect();
+    let count =
+        |admits: &dyn Fn(&Exchange) -> bool| exchanges.iter().filter(|exchange| admits(exchange)).count() as u64;
+    let counts = [
+        ("pulls answered", &expect.pulls, count(&is_pull)),
+        ("pulls refused", &expect.refused, count(&is_refused)),
+        ("requests seen", &expect.requests, exchanges.len() as u64),
+        ("tokens asked", &expect.tokens, count(&|exchange| endpoint(exchange) == Some(EndpointKind::Token))),
+    ];
+    for (what, want, is) in counts {
+        if let Some(want) = want {
+            checks.note(format!("{what} by {name}"), want.value, is, want.value.admits(is), want.span);
+        }
+    }
+    if let Some(want) = &expect.principals {
+        let is: BTreeSet<_> = manifests.iter().map(|exchange| exchange.principal.clone()).collect();
+        let passed = want.value.iter().cloned().collect::<BTreeSet<_>>() == is;
+        checks.note(format!("principals seen by {name}"), list(&want.value), list(&is), passed, want.span);
+    }
+    if let Some(want) = &expect.sources {
+        let is: BTreeSet<_> = manifests.iter().map(|exchange| exchange.source).collect();
+        let passed = want.value.iter().copied().collect::<BTreeSet<_>>() == is;
+        checks.note(format!("addresses seen by {name}"), list(&want.value), list(&is), passed, want.span);
+    }
+    for want in &expect.seen {
+        let is = n_seen(&want.value, &exchanges);
+        let times = want.value.times.unwrap_or(Count::SOME);
+        let what = serde_json::to_string(&want.value.when).unwrap_or_default();
+        checks.note(format!("exchanges seen by {name} when {what}"), times, is, times.admits(is), want.span);
+    }
+}
+
+/// The numbers of a scenario.
+pub(crate) fn tally(entries: &[&Entry]) -> Tally {
+    let mut tally = Tally::default();
+    for entry in entries {
+        match &entry.event {
+            Event::Exchange(exchange) => {
+                tally.n_requests += 1;
+                tally.n_pulls += u64::from(is_pull(exchange));
+                tally.n_refused += u64::from(is_refused(exchange));
+            }
+            Event::ClockMoved(step) => tally.policy_time_ms += step.by_ms,
+            _ => {}
+        }
+    }
+    tally
+}
+
+fn exchanges<'a>(entries: &'a [&'a Entry]) -> impl Iterator<Item = &'a Exchange> {
+    entries.iter().filter_map(|entry| match &entry.event {
+        Event::Exchange(exchange) => Some(&**exchange),
+        _ => None,
+    })
+}
+
+fn endpoint(exchange: &Exchange) -> Option<EndpointKind> {
+    match &exchange.subject {
+        Subject::Registry { endpoint, .. } => Some(*endpoint),
+        Subject::Api { .. } => None,
+    }
+}
+
+fn is_manifest_get(exchange: &Exchange) -> bool {
+    endpoint(exchange) == Some(EndpointKind::Manifest) && exchange.method == "GET" && exchange.status != Some(401)
+}
+
+fn is_pull(exchange: &Exchange) -> bool {
+    is_manifest_get(exchange) && exchange.status == Some(200)
+}
+
+fn is_refused(exchange: &Exchange) -> bool {
+    exchange.counted.as_ref().is_some_and(|counted| counted.refused)
+}
+
+/// How many of `exchanges` are such. Attempts are counted as the rules count them: per client and request.
+fn n_seen(seen: &Seen, exchanges: &[&Exchange]) -> u64 {
+    let mut attempts = BTreeMap::new();
+    let mut n = 0;
+    for exchange in exchanges {
+        let client = (exchange.principal.clone(), exchange.source, exchange.method.clone(), exchange.target.clone());
+        let attempt = attempts.entry(client).or_insert(0_u32);
+        *attempt += 1;
+        let status_fits = seen.status.is_none_or(|status| exchange.status == Some(status));
+        if status_fits && seen.when.mismatches(&occasion(exchange, *attempt)).is_empty() {
+            n += 1;
+        }
+    }
+    n
+}
+
+fn occasion(exchange: &Exchange, attempt: u32) -> Occasion {
+    let (call, repository, reference, layer) = match &exchange.subject {
+        Subject::Registry { endpoint, repository, reference, layer } => {
+            (Call::Registry(*endpoint), repository.clone(), reference.clone(), *layer)
+        }
+        Subject::Api { .. } => (Call::Api(exchange.target.clone()), None, None, None),
+    };
+    let mut headers = BTreeMap::new();
+    if let Some(range) = &exchange.range {
+        headers.insert(String::from("range"), range.clone());
+    }
+    Occasion {
+        call,
+        method: exchange.method.clone(),
+        repository,
+        reference,
+        layer,
+        principal: exchange.principal.clone(),
+        source: exchange.source,
+        user_agent: exchange.user_agent.clone(),
+        headers,
+        attempt,
+    }
+}

@@ -1,0 +1,21 @@
+//! The scenario file: its types are its documentation.
+//!
+//! One struct per section, every field with unit and default; unknown keys are complaints. Values are parsed where they
+//! are read; names and files are looked up later, by [`crate::plan`]. `scenarios/README.md` explains the format to people
+//! and [`schema`] to editors.
+
+mod entries;
+mod expect;
+mod scenario;
+mod step;
+
+pub use entries::Entries;
+pub use expect::{
+    AnswerExpect, Count, FailureExpect, PipelineExpect, PullExpect, PullResult, PushExpect, RegistryExpect, RunExpect,
+    Seen, TextMatch, ValueMatch,
+};
+pub use scenario::{Scenario, schema};
+pub use step::{
+    AdvanceStep, HarnessApiStep, HttpStep, ImageStep, LimitSetting, LimitStep, PipelineStep, PlatformName, PullStep,
+    PushStep, RepeatStep, RuleStep, Step,
+};

@@ -1,0 +1,475 @@
+//! From a scenario file to a plan: every name known, every file read, every complaint at once.
+
+use std::{
+    collections::BTreeMap,
+    path::{Component, Path},
+};
+
+use mock_harness::Pipeline;
+use mock_registry::RegistryConfig;
+use serde_json::{Map, Value, json};
+use serde_json_path::JsonPath;
+use testbed::{
+    diagnostic::{Diagnostic, Source, Span},
+    rule::Matcher,
+    yaml::{self, Node, NodeValue, Spanned},
+};
+
+use crate::{
+    format::{AnswerExpect, Entries, PipelineStep, Scenario, Step},
+    world::{Blueprint, HARNESS_API, own_host},
+};
+
+/// A scenario that can be run: it names nothing unknown.
+#[derive(Debug)]
+pub struct Plan {
+    /// The file.
+    pub source: Source,
+    /// The file, read.
+    pub scenario: Scenario,
+    /// What its world is made of.
+    pub blueprint: Blueprint,
+    pipelines: Vec<PipelineFile>,
+}
+
+/// A pipeline file that a scenario executes.
+#[derive(Clone, Debug)]
+pub(crate) struct PipelineFile {
+    /// As the scenario names it, with its inputs.
+    pub(crate) name: String,
+    /// Its YAML.
+    pub(crate) text: String,
+    /// The input set for its runtime inputs, as YAML; empty if there are none.
+    pub(crate) inputs: String,
+    /// The pipeline's identifier.
+    pub(crate) identifier: String,
+    /// The query that addresses it: account, organisation, project.
+    pub(crate) query: String,
+}
+
+impl Plan {
+    /// Reads the scenario `file` and everything that it names.
+    ///
+    /// # Errors
+    /// All complaints about it and the files that it names.
+    pub fn load(file: &Path) -> Result<Self, Vec<Diagnostic>> {
+        let source = read(file).map_err(|complaint| vec![complaint])?;
+        let folder = file.parent().unwrap_or(Path::new(""));
+        Self::new(&source, |name| read(&folder.join(name)))
+    }
+
+    /// Plans the scenario in `source`; `read` gives the text of a file beside it.
+    ///
+    /// # Errors
+    /// All complaints about it and the files that it names.
+    pub fn new(source: &Source, read: impl Fn(&Path) -> Result<Source, Diagnostic>) -> Result<Self, Vec<Diagnostic>> {
+        let document = yaml::parse(source)?;
+        let scenario: Scenario = yaml::from_node(source, &document)?;
+        let mut planner =
+            Planner { source, document: &document, scenario: &scenario, complaints: Vec::new(), pipelines: Vec::new() };
+        planner.registries();
+        planner.harness();
+        planner.steps(&scenario.steps, &read);
+        planner.expectations();
+        let Planner { mut complaints, pipelines, .. } = planner;
+        if !complaints.is_empty() {
+            complaints.sort_by_key(|complaint| complaint.span);
+            return Err(complaints);
+        }
+        let registries = scenario.registries.iter().map(|(name, config)| (name.value.clone(), config.clone(), None));
+        let blueprint = Blueprint { registries: registries.collect(), harness: scenario.harness.clone() };
+        Ok(Self { source: source.clone(), scenario, blueprint, pipelines })
+    }
+
+    /// The pipeline of a step.
+    pub(crate) fn pipeline(&self, step: &PipelineStep) -> Option<&PipelineFile> {
+        let name = pipeline_name(step);
+        self.pipelines.iter().find(|file| file.name == name)
+    }
+}
+
+/// Reads a text file; a file that cannot be read is a complaint.
+pub(crate) fn read(file: &Path) -> Result<Source, Diagnostic> {
+    let name = file.display().to_string();
+    match std::fs::read_to_string(file) {
+        Ok(text) => Ok(Source::new(name, text)),
+        Err(error) => Err(Diagnostic::general(format!("cannot read {name}: {error}"))),
+    }
+}
+
+fn pipeline_name(step: &PipelineStep) -> String {
+    let inputs: Vec<_> = step.inputs.iter().map(|(path, value)| format!(" {path}={value}")).collect();
+    format!("{}{}", step.file.value, inputs.concat())
+}
+
+struct Planner<'a> {
+    source: &'a Source,
+    document: &'a Node,
+    scenario: &'a Scenario,
+    complaints: Vec<Diagnostic>,
+    pipelines: Vec<PipelineFile>,
+}
+
+impl Planner<'_> {
+    fn complain(&mut self, span: Span, message: impl Into<String>, hint: impl Into<Box<str>>) {
+        self.complaints.push(Diagnostic::at(self.source, span, message).hint(hint));
+    }
+
+    fn registries(&mut self) {
+        let mut hosts: Vec<(String, String)> = Vec::new();
+        for (name, config) in self.scenario.registries.iter() {
+            if name.value == HARNESS_API {
+                self.complain(
+                    name.span,
+                    "`harness-api` is the name of the Harness API",
+                    "call the registry something else",
+                );
+                continue;
+            }
+            if own_host(&name.value).parse::<oci::RegistryHost>().is_err() || name.value.contains([':', '.']) {
+                let message = format!("`{}` cannot be the name of a registry", name.value);
+                self.complain(
+                    name.span,
+                    message,
+                    "use small letters, digits and `-`: it becomes the host `<name>.test`",
+                );
+                continue;
+            }
+            let section = self.document.get("registries").and_then(|registries| registries.get(&name.value));
+            for error in config.check().err().unwrap_or_default() {
+                let span = error.span.or_else(|| locate(section, &error.field)).unwrap_or(name.span);
+                self.registry_complaint(error, span);
+            }
+            for host in config.host_names() {
+                match hosts.iter().find(|(taken, _)| *taken == host) {
+                    Some((_, by)) => {
+                        let message = format!("`{}` and `{by}` both answer as {host}", name.value);
+                        self.complain(name.span, message, "give one of them other `hosts`");
+                    }
+                    None => hosts.push((host, name.value.clone())),
+                }
+            }
+        }
+    }
+
+    fn harness(&mut self) {
+        let Some(config) = &self.scenario.harness else { return };
+        let section = self.document.get("harness");
+        let Err(errors) = mock_harness::Account::from_config(config) else { return };
+        for error in errors {
+            let span = locate(section, &error.at).or(section.map(first_line)).unwrap_or_default();
+            self.complaints.push(Diagnostic::at(self.source, span, error.message));
+        }
+    }
+
+    fn steps(&mut self, steps: &[Spanned<Step>], read: &dyn Fn(&Path) -> Result<Source, Diagnostic>) {
+        for step in steps {
+            match &step.value {
+                Step::HarnessApi(api) => {
+                    self.need_harness(step.span, "harness-api");
+                    self.method(api.request().err(), step.span);
+                    self.json_paths(&api.capture, &api.expect);
+                }
+                Step::Http(http) => {
+                    self.method(http.request().err(), step.span);
+                    self.json_paths(&http.capture, &http.expect);
+                    self.delegate(http.from.as_ref());
+                }
+                Step::Pipeline(pipeline) => {
+                    self.need_harness(step.span, "pipeline");
+                    self.pipeline(pipeline, read);
+                }
+                Step::Pull(pull) => self.delegate(pull.from.as_ref()),
+                Step::Push(_) | Step::Advance(_) => {}
+                Step::Rule(rule) => {
+                    if rule.on.value == HARNESS_API {
+                        self.need_harness(rule.on.span, "rule");
+                    } else {
+                        self.registry(&rule.on);
+                        let rules = rule.add.iter().cloned().collect();
+                        self.registry_part(&RegistryConfig { rules, ..RegistryConfig::default() }, step.span);
+                    }
+                    if rule.add.is_none() && rule.remove.is_none() {
+                        self.complain(step.span, "this step neither adds nor removes a rule", "give `add` or `remove`");
+                    }
+                }
+                Step::Limit(limit) => self.registry(&limit.on),
+                Step::Image(image) => {
+                    self.registry(&image.on);
+                    let images = vec![image.add.clone()];
+                    self.registry_part(&RegistryConfig { images, ..RegistryConfig::default() }, step.span);
+                }
+                Step::Parallel(steps) => self.steps(steps, read),
+                Step::Repeat(repeat) => self.steps(&repeat.steps, read),
+            }
+        }
+    }
+
+    fn expectations(&mut self) {
+        for (name, expect) in self.scenario.expect.iter() {
+            self.registry(name);
+            for seen in &expect.seen {
+                self.matcher(&seen.value.when, seen.span);
+            }
+        }
+    }
+
+    fn need_harness(&mut self, span: Span, kind: &str) {
+        if self.scenario.harness.is_none() {
+            self.complain(
+                span,
+                format!("a `{kind}` step needs the Harness platform, which does not take part"),
+                "add a section `harness: {}` to the scenario",
+            );
+        }
+    }
+
+    fn method(&mut self, error: Option<String>, span: Span) {
+        if let Some(error) = error {
+            self.complain(span, error, "give one method with its path or URL, as in `get: …`");
+        }
+    }
+
+    fn registry(&mut self, name: &Spanned<String>) {
+        let known: Vec<_> = self.scenario.registries.names().collect();
+        self.known("registry", name, &known, "add it under `registries`");
+    }
+
+    fn delegate(&mut self, name: Option<&Spanned<String>>) {
+        let Some(name) = name else { return };
+        let delegates = self.scenario.harness.iter().flat_map(|harness| &harness.delegates);
+        let known: Vec<_> = delegates.map(|delegate| delegate.name.as_str()).collect();
+        self.known("delegate", name, &known, "add it under `harness.delegates`");
+    }
+
+    fn known(&mut self, kind: &str, name: &Spanned<String>, known: &[&str], add: &str) {
+        if known.contains(&name.value.as_str()) {
+            return;
+        }
+        let near = known.iter().max_by(|a, b| {
+            let score = |known: &str| strsim::jaro_winkler(known, &name.value);
+            score(a).total_cmp(&score(b))
+        });
+        let hint = match near {
+            Some(near) if strsim::jaro_winkler(near, &name.value) > 0.7 => format!("did you mean `{near}`?"),
+            Some(_) => format!("there are: {}; or {add}", known.join(", ")),
+            None => String::from(add),
+        };
+        self.complain(name.span, format!("there is no {kind} `{}`", name.value), hint);
+    }
+
+    /// Complains about a part of a registry's configuration that a step brings in.
+    fn registry_part(&mut self, part: &RegistryConfig, step: Span) {
+        for error in part.check().err().unwrap_or_default() {
+            let span = error.span.unwrap_or(step);
+            self.registry_complaint(error, span);
+        }
+    }
+
+    fn registry_complaint(&mut self, error: mock_registry::ConfigError, span: Span) {
+        let mut complaint = Diagnostic::at(self.source, span, error.message);
+        if let Some(hint) = error.hint {
+            complaint = complaint.hint(hint);
+        }
+        self.complaints.push(complaint);
+    }
+
+    fn matcher(&mut self, matcher: &Matcher, span: Span) {
+        if matcher.n_endpoints() > 1 {
+            self.complain(
+                span,
+                "these conditions name several endpoints, and no exchange has more than one",
+                "write one rule for each endpoint",
+            );
+        }
+    }
+
+    fn json_paths(&mut self, capture: &Entries<String>, expect: &AnswerExpect) {
+        for (name, path) in capture.iter() {
+            self.json_path(path, name.span);
+        }
+        for (path, want) in &expect.json {
+            self.json_path(path, want.span);
+        }
+    }
+
+    fn json_path(&mut self, path: &str, span: Span) {
+        if let Err(error) = JsonPath::parse(path) {
+            self.complain(span, format!("`{path}` is no JSONPath: {error}"), "write it as `$.data.status`");
+        }
+    }
+
+    fn pipeline(&mut self, step: &PipelineStep, read: &dyn Fn(&Path) -> Result<Source, Diagnostic>) {
+        let name = pipeline_name(step);
+        if self.pipelines.iter().any(|file| file.name == name) {
+            return;
+        }
+        let Spanned { value: path, span } = &step.file;
+        let path = Path::new(path);
+        if !path.components().all(|part| matches!(part, Component::Normal(_) | Component::CurDir)) {
+            self.complain(
+                *span,
+                format!("{} is not below the scenario's folder", path.display()),
+                "name a file in the same folder or below it",
+            );
+            return;
+        }
+        let source = match read(path) {
+            Ok(source) => source,
+            Err(complaint) => {
+                self.complain(*span, complaint.message, "the path is relative to the scenario's folder");
+                return;
+            }
+        };
+        match Pipeline::parse_with_inputs(&source, &step.inputs) {
+            Ok(pipeline) => {
+                let account = self.scenario.harness.as_ref().map_or("", |harness| &harness.account);
+                let Pipeline { identifier, scope, .. } = pipeline;
+                let query = query(account, scope.org.as_deref(), scope.project.as_deref());
+                let text = String::from(source.text());
+                self.pipelines.push(PipelineFile { name, text, inputs: input_set(&step.inputs), identifier, query });
+            }
+            Err(complaints) => self.complaints.extend(complaints),
+        }
+    }
+}
+
+/// An input set that gives each of `inputs` at its place.
+fn input_set(inputs: &BTreeMap<String, String>) -> String {
+    if inputs.is_empty() {
+        return String::new();
+    }
+    let mut pipeline = Value::Object(Map::new());
+    for (path, value) in inputs {
+        let mut here = &mut pipeline;
+        for part in path.split('.') {
+            if !here.is_object() {
+                *here = Value::Object(Map::new());
+            }
+            here = &mut here[part];
+        }
+        *here = Value::String(value.clone());
+    }
+    // JSON is YAML.
+    json!({ "pipeline": pipeline }).to_string()
+}
+
+fn query(account: &str, organization: Option<&str>, project: Option<&str>) -> String {
+    let mut query = url::form_urlencoded::Serializer::new(String::new());
+    query.append_pair("accountIdentifier", account);
+    if let Some(organization) = organization {
+        query.append_pair("orgIdentifier", organization);
+    }
+    if let Some(project) = project {
+        query.append_pair("projectIdentifier", project);
+    }
+    query.finish()
+}
+
+/// The place of the value that `path` (`images[0].name`) leads to below `node`, or of the nearest one above it.
+fn locate(node: Option<&Node>, path: &str) -> Option<Span> {
+    let mut here = node?;
+    let mut found = None;
+    for part in path.split(['.', '[', ']']).filter(|part| !part.is_empty()) {
+        let below = match (&here.value, part.parse::<usize>()) {
+            (NodeValue::Sequence(items), Ok(index)) => items.get(index),
+            _ => here.get(part),
+        };
+        let Some(below) = below else { break };
+        here = below;
+        found = Some(first_line(here));
+    }
+    found
+}
+
+/// The begin of a value: a caret under a whole section would say nothing.
+fn first_line(node: &Node) -> Span {
+    match node.value {
+        NodeValue::Mapping(_) | NodeValue::Sequence(_) => Span::new(node.span.start, node.span.start + 1),
+        _ => node.span,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const PIPELINE: &str = "pipeline:\n  identifier: build\n  stages:\n    - stage: { identifier: build, type: CI, spec: \
+        { infrastructure: { type: KubernetesDirect, spec: { harnessImageConnectorRef: <+input> } } } }\n";
+
+    /// Plans `text` beside one file, `p.yaml`, and compares the complaints, one a line.
+    fn check(text: &str, expect: &[&str]) {
+        let read = |name: &Path| match name.to_str() {
+            Some("p.yaml") => Ok(Source::new("p.yaml", PIPELINE)),
+            _ => Err(Diagnostic::general(format!("cannot read {}", name.display()))),
+        };
+        let complaints = Plan::new(&Source::new("x.yaml", text), read).err().unwrap_or_default();
+        let told: Vec<_> = complaints.iter().map(ToString::to_string).collect();
+        assert_eq!(told, expect);
+    }
+
+    #[test]
+    fn names_must_be_known() {
+        check(
+            "scenario: x\nregistries: { hub: {} }\nsteps:\n  - limit: { on: hbu, anonymous: none }\nexpect: { nobody: {} }\n",
+            &["x.yaml:4:18: there is no registry `hbu`", "x.yaml:5:11: there is no registry `nobody`"],
+        );
+        check(
+            "scenario: x\nsteps:\n  - pull: { image: alpine, from: build-1 }\n",
+            &["x.yaml:3:34: there is no delegate `build-1`"],
+        );
+    }
+
+    #[test]
+    fn two_registries_cannot_answer_as_one_host() {
+        check(
+            "scenario: x\nregistries:\n  a: { hosts: [quay.io] }\n  b: { hosts: [quay.io] }\nsteps: []\n",
+            &["x.yaml:4:3: `b` and `a` both answer as quay.io"],
+        );
+    }
+
+    #[test]
+    fn the_harness_api_needs_the_platform() {
+        check(
+            "scenario: x\nregistries: { harness-api: {} }\nsteps:\n  - harness-api: { get: /ng/api, post: /ng/api }\n",
+            &[
+                "x.yaml:2:15: `harness-api` is the name of the Harness API",
+                "x.yaml:4:5: a `harness-api` step needs the Harness platform, which does not take part",
+                "x.yaml:4:5: a request has exactly one of `get`, `post`, `put`, `delete`",
+            ],
+        );
+    }
+
+    #[test]
+    fn pipelines_are_read_and_their_inputs_must_be_given() {
+        check(
+            "scenario: x\nharness: {}\nsteps:\n  - pipeline: { file: ../p.yaml }\n  - pipeline: { file: q.yaml }\n",
+            &["x.yaml:4:23: ../p.yaml is not below the scenario's folder", "x.yaml:5:23: cannot read q.yaml"],
+        );
+        check(
+            "scenario: x\nharness: {}\nsteps:\n  - pipeline: { file: p.yaml }\n",
+            &["p.yaml:4:129: `harnessImageConnectorRef` is a runtime input, and no value is given for it"],
+        );
+        check(
+            "scenario: x\nharness: {}\nsteps:\n  - pipeline:\n      file: p.yaml\n      inputs:\n        \
+            stages.build.spec.infrastructure.spec.harnessImageConnectorRef: account.mirror\n",
+            &[],
+        );
+    }
+
+    #[test]
+    fn paths_into_answers_must_be_paths() {
+        check(
+            "scenario: x\nsteps:\n  - http: { get: 'https://x.test/', expect: { json: { data.x: 1 } } }\n",
+            &["x.yaml:3:63: `data.x` is no JSONPath: at position 0, parser error"],
+        );
+    }
+
+    #[test]
+    fn complaints_about_a_section_point_into_it() {
+        check(
+            "scenario: x\nregistries:\n  hub:\n    auth: none\n    anonymous: false\nharness: { account: ' ' }\nsteps: []\n",
+            &["x.yaml:5:16: every pull needs an account, and nobody can log in", "x.yaml:6:21: cannot be empty"],
+        );
+    }
+}

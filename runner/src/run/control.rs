@@ -1,0 +1,60 @@
+//! Steps that change the world: rules, limits, images.
+
+use mock_registry::{ImageConfig, ImageSpec, Limited};
+use oci::Platform;
+
+use super::Run;
+use crate::{
+    format::{ImageStep, LimitStep, RuleStep},
+    outcome::Check,
+    world::{HARNESS_API, with_causes},
+};
+
+impl Run<'_> {
+    pub(super) fn rule(&self, step: &RuleStep) -> Result<Vec<Check>, String> {
+        let name = &step.on.value;
+        let rules = if name == HARNESS_API {
+            self.world.harness().ok_or("the scenario has no `harness` section")?.rules()
+        } else {
+            self.registry(name)?.rules()
+        };
+        if let Some(removed) = &step.remove
+            && !rules.remove(&removed.value)
+        {
+            return Err(format!("{name} has no rule `{}`", removed.value));
+        }
+        if let Some(rule) = &step.add {
+            rules.add(rule.value.clone());
+        }
+        Ok(Vec::new())
+    }
+
+    pub(super) fn limit(&self, step: &LimitStep) -> Result<Vec<Check>, String> {
+        let registry = self.registry(&step.on.value)?;
+        if let Some(limit) = step.anonymous {
+            registry.set_limit(Limited::Anonymous, limit.0);
+        }
+        if let Some(limit) = step.accounts {
+            registry.set_limit(Limited::Accounts, limit.0);
+        }
+        Ok(Vec::new())
+    }
+
+    pub(super) async fn image(&self, step: &ImageStep) -> Result<Vec<Check>, String> {
+        let registry = self.registry(&step.on.value)?;
+        let ImageConfig { name, layers, platforms } = &step.add;
+        let platforms: Vec<Platform> =
+            platforms.iter().map(|platform| platform.parse()).collect::<Result<_, _>>().map_err(told)?;
+        let image = ImageSpec::new(name, layers.iter().copied()).map_err(told)?.with_platforms(platforms);
+        registry.add_image(&image).await.map_err(told)?;
+        Ok(Vec::new())
+    }
+
+    fn registry(&self, name: &str) -> Result<&mock_registry::MockRegistry, String> {
+        self.world.registry(name).ok_or_else(|| format!("there is no registry `{name}`"))
+    }
+}
+
+fn told(error: impl std::error::Error) -> String {
+    with_causes(&error)
+}

@@ -1,0 +1,112 @@
+//! The steps `pull` and `push`.
+
+use std::{num::NonZeroUsize, time::Duration};
+
+use oci::{AccountName, Platform};
+use puller::{LocalImage, Puller, PushTask};
+use testbed::{
+    Secret,
+    clock::{Participant, Timestamp},
+    diagnostic::Span,
+    net::Vantage,
+    task::{Credentials, PullTask},
+};
+
+use super::Run;
+use crate::{
+    check,
+    format::{PullStep, PushStep},
+    outcome::Check,
+    world::with_causes,
+};
+
+/// The size of the one layer of a pushed image, unless told otherwise: 4 KiB.
+const DEFAULT_LAYER_BYTES: usize = 4096;
+/// The largest layer of a pushed image, which is held in memory: 256 MiB.
+const MAX_PUSHED_BYTES: usize = 256 << 20;
+
+impl Run<'_> {
+    pub(super) async fn pull(
+        &self,
+        step: &PullStep,
+        span: Span,
+        before: u64,
+        participant: &Participant,
+    ) -> Result<Vec<Check>, String> {
+        let mut builder = Puller::builder(&self.world.clock, &self.world.journal);
+        if let Some(retry) = &step.retry {
+            builder = builder.policy(retry.clone());
+        }
+        let concurrency = step.concurrency.and_then(|n| NonZeroUsize::try_from(n).ok());
+        if let Some(concurrency) = concurrency {
+            builder = builder.concurrency(concurrency);
+        }
+        let puller = builder.build();
+        let task = PullTask {
+            image: step.image.value.clone(),
+            platform: step.platform.clone().map_or_else(Platform::linux_amd64, |platform| platform.0),
+            credentials: credentials(step.username.as_ref(), step.password.as_ref()),
+            from: self.place(step)?,
+        };
+        let image = step.image.value.familiar();
+        let n_pulls = step.repeat.map_or(1, std::num::NonZeroU32::get);
+        let mut all = Vec::new();
+        for n in 1..=n_pulls {
+            let begin = self.world.clock.now();
+            let pulled = puller.pull_as(participant, &task).await;
+            let took = since(begin, self.world.clock.now());
+            let expect = step.expect.last.as_deref().filter(|_| n == n_pulls).unwrap_or(&step.expect);
+            let name = if n_pulls == 1 { image.clone() } else { format!("{image} ({n} of {n_pulls})") };
+            let mut checks = self.checks(before);
+            check::pull(expect, &name, &pulled, took, span, &mut checks);
+            all.extend(checks.done());
+        }
+        Ok(all)
+    }
+
+    pub(super) async fn push(
+        &self,
+        step: &PushStep,
+        span: Span,
+        before: u64,
+        participant: &Participant,
+    ) -> Result<Vec<Check>, String> {
+        let sizes =
+            step.layers.iter().map(|size| usize::try_from(size.bytes()).ok().filter(|size| *size <= MAX_PUSHED_BYTES));
+        let sizes: Vec<_> = sizes
+            .collect::<Option<_>>()
+            .ok_or_else(|| format!("a pushed layer has at most {MAX_PUSHED_BYTES} bytes"))?;
+        let sizes = if sizes.is_empty() { vec![DEFAULT_LAYER_BYTES] } else { sizes };
+        let image = &step.image.value;
+        let task = PushTask {
+            image: image.clone(),
+            content: LocalImage::synthetic(self.world.seed().child(&image.to_string()), &sizes),
+            credentials: credentials(step.username.as_ref(), step.password.as_ref()),
+            from: self.world.client().clone(),
+        };
+        let puller = Puller::builder(&self.world.clock, &self.world.journal).build();
+        let pushed = puller.push_as(participant, &task).await;
+        let mut checks = self.checks(before);
+        check::push(&step.expect, &image.familiar(), &pushed, span, &mut checks);
+        Ok(checks.done())
+    }
+
+    fn place(&self, step: &PullStep) -> Result<Vantage, String> {
+        match (&step.from, step.source) {
+            (Some(name), _) => {
+                self.world.delegate(&name.value).cloned().ok_or_else(|| format!("no delegate {}", name.value))
+            }
+            (None, Some(source)) => self.world.client_at(source).map_err(|error| with_causes(&error)),
+            (None, None) => Ok(self.world.client().clone()),
+        }
+    }
+}
+
+fn credentials(username: Option<&AccountName>, password: Option<&Secret>) -> Option<Credentials> {
+    let username = username?.clone();
+    Some(Credentials { username, password: password.cloned().unwrap_or_else(|| Secret::new("")) })
+}
+
+fn since(begin: Timestamp, end: Timestamp) -> Duration {
+    Duration::try_from(end.duration_since(begin)).unwrap_or_default()
+}

@@ -1,0 +1,184 @@
+//! A world that stays up, for real clients: its clock is the machine's.
+
+use std::{collections::BTreeMap, net::SocketAddr, path::Path, str::FromStr};
+
+use mock_registry::{AccountConfig, ImageConfig, RegistryConfig};
+use oci::ByteSize;
+use serde::Serialize;
+use testbed::{Clock, Secret, Seed, diagnostic::Diagnostic, yaml::Spanned};
+use thiserror::Error;
+
+use crate::{
+    plan::Plan,
+    world::{Blueprint, HARNESS_API, World, WorldError},
+};
+
+/// What is served.
+#[derive(Clone, Debug, Default)]
+pub struct ServeRequest {
+    /// Registries by preset.
+    pub presets: Vec<PresetRequest>,
+    /// Accounts of every registry.
+    pub accounts: Vec<AccountRequest>,
+    /// Images of every registry.
+    pub images: Vec<ImageRequest>,
+}
+
+/// A preset, and where it listens: `dockerhub-anon=127.0.0.1:5000`.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct PresetRequest {
+    /// The preset's name.
+    pub preset: String,
+    /// The address; none is a loopback port of the system's choice.
+    pub at: Option<SocketAddr>,
+}
+
+/// An account: `user:password`.
+#[derive(Clone, Debug)]
+pub struct AccountRequest(AccountConfig);
+
+/// An image: `library/alpine:3=3MiB`, with several layers `…=2MiB,512KiB`.
+#[derive(Clone, Debug)]
+pub struct ImageRequest(ImageConfig);
+
+/// Nothing could be served.
+#[derive(Debug, Error)]
+pub enum ServeError {
+    /// What was asked for is wrong.
+    #[error("the request is wrong")]
+    Request(Vec<Diagnostic>),
+    /// The world could not be built.
+    #[error(transparent)]
+    World(#[from] WorldError),
+}
+
+/// A listener that is ready.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct Listener {
+    /// Its name: that of its preset, with a number if there are several of them.
+    pub name: String,
+    /// Where it is reached.
+    pub url: String,
+    /// The host names that it plays.
+    pub hosts: Vec<String>,
+}
+
+/// What `--ready-file` holds.
+#[derive(Clone, Debug, Serialize)]
+pub struct Ready {
+    /// Every listener, in the order of the request.
+    pub listeners: Vec<Listener>,
+}
+
+/// A world that is up.
+pub struct Served {
+    world: World,
+    /// What there is.
+    pub ready: Ready,
+}
+
+impl Served {
+    /// Builds and starts the world that `request` describes.
+    ///
+    /// # Errors
+    /// A preset does not exist, an image has no proper name, an address cannot be listened on.
+    pub async fn start(request: ServeRequest, seed: Seed) -> Result<Self, ServeError> {
+        let mut complaints = Vec::new();
+        let mut registries = Vec::new();
+        let mut n_of = BTreeMap::<String, usize>::new();
+        for PresetRequest { preset, at } in request.presets {
+            let n = n_of.entry(preset.clone()).and_modify(|n| *n += 1).or_insert(1);
+            let name = if *n == 1 { preset.clone() } else { format!("{preset}-{n}") };
+            let config = RegistryConfig {
+                preset: Some(Spanned::from(preset.clone())),
+                accounts: request.accounts.iter().map(|account| account.0.clone()).collect(),
+                images: request.images.iter().map(|image| image.0.clone()).collect(),
+                ..RegistryConfig::default()
+            };
+            for error in config.check().err().unwrap_or_default() {
+                let complaint = Diagnostic::general(error.message);
+                complaints.push(match error.hint {
+                    Some(hint) => complaint.hint(hint),
+                    None => complaint,
+                });
+            }
+            registries.push((name, config, at));
+        }
+        if !complaints.is_empty() {
+            return Err(ServeError::Request(complaints));
+        }
+        Self::build(&Blueprint { registries, harness: None }, seed).await
+    }
+
+    /// Builds and starts the world of the scenario `file`, without its steps.
+    ///
+    /// # Errors
+    /// The scenario is wrong, or its world cannot be built.
+    pub async fn start_scenario(file: &Path, seed: Seed) -> Result<Self, ServeError> {
+        let plan = Plan::load(file).map_err(ServeError::Request)?;
+        Self::build(&plan.blueprint, plan.scenario.seed.map_or(seed, Seed)).await
+    }
+
+    async fn build(blueprint: &Blueprint, seed: Seed) -> Result<Self, ServeError> {
+        let world = World::start(blueprint, Clock::system(), seed).await?;
+        let mut listeners = Vec::new();
+        for (name, _, _) in &blueprint.registries {
+            let Some(registry) = world.registry(name) else { continue };
+            listeners.push(Listener { name: name.clone(), url: registry.url(), hosts: registry.hosts() });
+        }
+        if let Some(harness) = world.harness() {
+            listeners.push(Listener { name: String::from(HARNESS_API), url: harness.url(), hosts: Vec::new() });
+        }
+        Ok(Self { world, ready: Ready { listeners } })
+    }
+
+    /// The world.
+    pub fn world(&self) -> &World {
+        &self.world
+    }
+
+    /// Stops it in good order.
+    pub async fn stop(self) {
+        self.world.stop().await;
+    }
+}
+
+impl FromStr for PresetRequest {
+    type Err = String;
+
+    fn from_str(text: &str) -> Result<Self, Self::Err> {
+        let (preset, at) = match text.split_once('=') {
+            None => (text, None),
+            Some((preset, at)) => {
+                let at = at.parse().map_err(|_| format!("`{at}` is no address; write `127.0.0.1:5000`"))?;
+                (preset, Some(at))
+            }
+        };
+        Ok(Self { preset: String::from(preset), at })
+    }
+}
+
+impl FromStr for AccountRequest {
+    type Err = String;
+
+    fn from_str(text: &str) -> Result<Self, Self::Err> {
+        // The text may be a password, so it is not repeated.
+        let (name, password) = text.split_once(':').ok_or("an account is written `user:password`")?;
+        let name = name.parse().map_err(|error| format!("{error}"))?;
+        Ok(Self(AccountConfig { name, password: Secret::new(password), limit: None }))
+    }
+}
+
+impl FromStr for ImageRequest {
+    type Err = String;
+
+    fn from_str(text: &str) -> Result<Self, Self::Err> {
+        let (name, layers) =
+            text.split_once('=').ok_or_else(|| format!("`{text}` has no layers; write `library/alpine:3=3MiB`"))?;
+        let layers = layers
+            .split(',')
+            .map(|size| size.trim().parse::<ByteSize>().map_err(|error| format!("{error}")))
+            .collect::<Result<_, _>>()?;
+        Ok(Self(ImageConfig { name: Spanned::from(String::from(name)), layers, platforms: Vec::new() }))
+    }
+}
