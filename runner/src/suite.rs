@@ -3,15 +3,12 @@
 use std::{
     num::NonZeroUsize,
     path::PathBuf,
-    sync::{
-        Arc,
-        atomic::{AtomicBool, Ordering},
-    },
+    sync::Arc,
     time::{Duration, Instant},
 };
 
 use testbed::{Clock, Seed, diagnostic::Diagnostic, journal::Entry};
-use tokio::{sync::Semaphore, task::JoinSet};
+use tokio::task::JoinSet;
 
 use crate::{
     check,
@@ -97,51 +94,49 @@ pub async fn run_suite(
     interrupt: impl Future<Output = ()>,
 ) -> SuiteOutcome {
     let begin = now();
-    reporter.event(SuiteEvent::Started { n_scenarios: plans.len(), options });
-    let slots = Arc::new(Semaphore::new(options.jobs.get()));
-    let stopping = Arc::new(AtomicBool::new(false));
-    let mut tasks = JoinSet::new();
-    let n_plans = plans.len();
-    for (index, plan) in plans.into_iter().enumerate() {
-        let (slots, stopping, reporter) = (slots.clone(), stopping.clone(), reporter.clone());
-        tasks.spawn(async move {
-            // The semaphore is never closed.
-            let _slot = slots.acquire_owned().await.ok()?;
-            if stopping.load(Ordering::Relaxed) {
-                return None;
-            }
-            let outcome = Arc::new(run_one(&plan, index, options, &*reporter).await);
-            if options.fail_fast && !outcome.passed() {
-                stopping.store(true, Ordering::Relaxed);
-            }
-            reporter.event(SuiteEvent::ScenarioFinished { index, outcome: outcome.clone() });
-            Some((index, outcome))
-        });
-    }
-
-    let mut outcomes = Vec::with_capacity(n_plans);
+    let n_planned = plans.len();
+    reporter.event(SuiteEvent::Started { n_scenarios: n_planned, options });
+    let mut waiting = plans.into_iter().enumerate();
+    let mut running = JoinSet::new();
+    let mut outcomes = Vec::with_capacity(n_planned);
     let mut interrupted = false;
+    let mut stopping = false;
     tokio::pin!(interrupt);
     loop {
+        while running.len() < options.jobs.get()
+            && !stopping
+            && let Some((index, plan)) = waiting.next()
+        {
+            let reporter = reporter.clone();
+            running.spawn(async move {
+                let outcome = Arc::new(run_one(&plan, index, options, &*reporter).await);
+                reporter.event(SuiteEvent::ScenarioFinished { index, outcome: outcome.clone() });
+                (index, outcome)
+            });
+        }
         tokio::select! {
-            ended = tasks.join_next() => match ended {
+            ended = running.join_next() => match ended {
                 None => break,
-                Some(Ok(Some(outcome))) => outcomes.push(outcome),
-                Some(Ok(None)) => {}
+                Some(Ok((index, outcome))) => {
+                    stopping |= options.fail_fast && !outcome.passed();
+                    outcomes.push((index, outcome));
+                }
                 // A panic in a scenario must not pass for success, nor hide the others.
                 Some(Err(error)) if error.is_panic() => std::panic::resume_unwind(error.into_panic()),
+                // Cancelled: the run was interrupted.
                 Some(Err(_)) => {}
             },
             () = &mut interrupt, if !interrupted => {
                 interrupted = true;
-                tasks.abort_all();
+                stopping = true;
+                running.abort_all();
             }
         }
     }
     outcomes.sort_by_key(|(index, _)| *index);
     SuiteOutcome {
         scenarios: outcomes.into_iter().map(|(_, outcome)| outcome).collect(),
-        n_planned: n_plans,
+        n_planned,
         seed: options.seed,
         elapsed: begin.elapsed(),
         interrupted,
