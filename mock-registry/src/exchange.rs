@@ -11,7 +11,7 @@ use axum::{
     middleware::Next,
     response::Response,
 };
-use http::{HeaderName, HeaderValue, Method, Uri, header, request::Parts};
+use http::{HeaderName, HeaderValue, Method, header, request::Parts};
 use http_body::Body as _;
 use oci::{Digest, Endpoint, EndpointError, EndpointKind, Reference, RepositoryName};
 use testbed::{
@@ -123,7 +123,7 @@ impl Resolved {
         let layer = self.repository.as_ref().zip(self.blob());
         Subject::Registry {
             endpoint: self.kind(),
-            repository: self.named_repository().cloned(),
+            repository: self.repository.clone().or_else(|| self.named_repository().cloned()),
             reference: self.reference(),
             layer: layer.and_then(|(repository, digest)| app.store.layer_number(repository, digest)),
         }
@@ -196,22 +196,12 @@ impl Asked {
         };
         Self {
             method: head.method.clone(),
-            target: without_secrets(&head.uri),
+            target: testbed::redact::target(head.uri.path_and_query().map_or("", |target| target.as_str())),
             authorization: text(header::AUTHORIZATION).map(scheme),
             user_agent: text(header::USER_AGENT),
             range: text(header::RANGE),
         }
     }
-}
-
-/// Path and query, where the values of secret parameters are left out.
-fn without_secrets(uri: &Uri) -> String {
-    let Some(query) = uri.query() else { return uri.path().to_owned() };
-    let pairs = query.split('&').map(|pair| match pair.split_once('=') {
-        Some((name @ ("password" | "token" | "access_token" | "refresh_token"), _)) => format!("{name}=[secret]"),
-        _ => pair.to_owned(),
-    });
-    format!("{}?{}", uri.path(), pairs.collect::<Vec<_>>().join("&"))
 }
 
 fn write_headers(app: &App, resolved: &Resolved, response: &mut Response) {

@@ -66,7 +66,7 @@ impl Trouble {
             404 => FailureKind::NotFound,
             _ => FailureKind::Status,
         };
-        let failure = PullFailure { kind, status: Some(status), message: answer.message() };
+        let failure = PullFailure { status: Some(status), ..failure(kind, answer.message()) };
         Self { failure, cause: Cause::Status(status), retry_after }
     }
 
@@ -130,7 +130,7 @@ fn told(code: &ErrorCode, message: &str) -> String {
 
 /// A failure without a status.
 pub(crate) fn failure(kind: FailureKind, message: impl Into<String>) -> PullFailure {
-    PullFailure { kind, status: None, message: message.into() }
+    PullFailure { kind, status: None, message: message.into(), n_retries: 0 }
 }
 
 /// The local side failed while it did `what`.

@@ -50,7 +50,11 @@ pub(crate) async fn run(
     }));
 
     let (outcome, received_bytes) = match open(settings, task) {
-        Ok(session) => (pull(settings, participant, task, &session).await, session.cost.received_bytes()),
+        Ok(session) => {
+            let pulled = pull(settings, participant, task, &session).await;
+            let n_retries = session.cost.n_retries();
+            (pulled.map_err(|failure| PullFailure { n_retries, ..failure }), session.cost.received_bytes())
+        }
         Err(failure) => (Err(failure), 0),
     };
 

@@ -61,5 +61,11 @@ pub(crate) fn start_log(verbose: u8) {
         _ => "trace",
     };
     let filter = EnvFilter::try_from_env("PULLRIG_LOG").unwrap_or_else(|_| EnvFilter::new(level));
-    tracing_subscriber::fmt().with_env_filter(filter).with_writer(io::stderr).without_time().init();
+    let is_coloured = anstream::AutoStream::choice(&io::stderr()) != anstream::ColorChoice::Never;
+    tracing_subscriber::fmt()
+        .with_env_filter(filter)
+        .with_writer(io::stderr)
+        .with_ansi(is_coloured)
+        .without_time()
+        .init();
 }

@@ -22,38 +22,49 @@ pub struct DiscoverError {
 }
 
 /// The scenario files that `paths` name, in order, each once. A folder stands for every `.yaml` and `.yml` file below it,
-/// except in folders called `pipelines` or `accounts`, which hold data; a file is taken as it is.
+/// except in folders called `pipelines` or `accounts`, which hold data; hidden files and links to folders are left out. A
+/// file is taken as it is.
 ///
 /// # Errors
 /// A path does not exist or cannot be read.
 pub fn discover(paths: &[PathBuf]) -> Result<Vec<PathBuf>, DiscoverError> {
     let mut files = Vec::new();
     for path in paths {
-        walk(path, true, &mut files)
-            .map_err(|(path, source)| DiscoverError { path: path.display().to_string(), source })?;
+        let found =
+            if path.is_dir() { walk(path, &mut files) } else { read_name(path).map(|()| files.push(path.clone())) };
+        found.map_err(|(path, source)| DiscoverError { path: path.display().to_string(), source })?;
     }
+    // The same file may be named in several ways.
     let mut seen = std::collections::HashSet::new();
-    files.retain(|file| seen.insert(file.clone()));
+    files.retain(|file| seen.insert(file.canonicalize().unwrap_or_else(|_| file.clone())));
     Ok(files)
 }
 
-fn walk(path: &Path, named: bool, files: &mut Vec<PathBuf>) -> Result<(), (PathBuf, io::Error)> {
-    let fail = |source| (path.to_path_buf(), source);
-    if !std::fs::metadata(path).map_err(fail)?.is_dir() {
-        if named || is_yaml(path) {
-            files.push(path.to_path_buf());
-        }
-        return Ok(());
-    }
-    if !named && path.file_name().is_some_and(|name| DATA_FOLDERS.iter().any(|folder| name == *folder)) {
-        return Ok(());
-    }
+fn read_name(path: &Path) -> Result<(), (PathBuf, io::Error)> {
+    std::fs::metadata(path).map(|_| ()).map_err(|source| (path.to_path_buf(), source))
+}
+
+fn walk(folder: &Path, files: &mut Vec<PathBuf>) -> Result<(), (PathBuf, io::Error)> {
+    let fail = |source| (folder.to_path_buf(), source);
     let mut children = Vec::new();
-    for entry in std::fs::read_dir(path).map_err(fail)? {
-        children.push(entry.map_err(fail)?.path());
+    for entry in std::fs::read_dir(folder).map_err(fail)? {
+        let entry = entry.map_err(fail)?;
+        let name = entry.file_name();
+        let is_hidden = name.as_encoded_bytes().starts_with(b".");
+        let is_data = DATA_FOLDERS.iter().any(|data| name == *data);
+        if !is_hidden && !is_data {
+            children.push((entry.path(), entry.file_type().map_err(fail)?));
+        }
     }
-    children.sort();
-    children.iter().try_for_each(|child| walk(child, false, files))
+    children.sort_by(|(a, _), (b, _)| a.cmp(b));
+    for (path, kind) in children {
+        if kind.is_dir() {
+            walk(&path, files)?;
+        } else if is_yaml(&path) && path.is_file() {
+            files.push(path);
+        }
+    }
+    Ok(())
 }
 
 fn is_yaml(path: &Path) -> bool {
@@ -67,12 +78,12 @@ mod tests {
     #[test]
     fn folders_are_walked_in_order_and_data_folders_are_left_out() {
         let folder = tempfile::tempdir().unwrap();
-        for file in ["b/x.yaml", "a.yaml", "b/pipelines/p.yaml", "b/readme.md"] {
+        for file in ["b/x.yaml", "a.yaml", "b/pipelines/p.yaml", "b/readme.md", "b/.#x.yaml"] {
             let file = folder.path().join(file);
             std::fs::create_dir_all(file.parent().unwrap()).unwrap();
             std::fs::write(file, "").unwrap();
         }
-        let found = discover(&[folder.path().to_path_buf(), folder.path().join("a.yaml")]).unwrap();
+        let found = discover(&[folder.path().to_path_buf(), folder.path().join("b/../a.yaml")]).unwrap();
         let names: Vec<_> =
             found.iter().map(|file| file.strip_prefix(folder.path()).unwrap().to_str().unwrap()).collect();
         assert_eq!(names, ["a.yaml", "b/x.yaml"]);

@@ -52,7 +52,7 @@ pub struct ScenarioOutcome {
     pub n_steps: usize,
     /// The world's journal.
     pub journal: Vec<Arc<Entry>>,
-    /// Rules that were about no exchange, with the registry's name.
+    /// Rules that never applied, with the registry's name, or `harness-api`.
     pub idle_rules: Vec<(String, RuleUse)>,
     /// Numbers for the summary.
     pub tally: Tally,
@@ -80,6 +80,8 @@ pub struct Broken {
     pub message: String,
     /// Where in the scenario file, if it was a step.
     pub span: Option<Span>,
+    /// The journal's entries of that step: numbers after the first, up to the second.
+    pub entries: (u64, u64),
 }
 
 /// Numbers of one scenario, or of a suite.
@@ -117,9 +119,17 @@ impl ScenarioOutcome {
 
     /// The journal's entries around a check, oldest first: those that it was made from, the newest [`AROUND`] of them.
     pub fn around(&self, check: &Check) -> Vec<&Entry> {
-        let (after, up_to) = check.entries;
-        let is_about = |entry: &Entry| match (&check.actor, &entry.event) {
-            (Some(actor), Event::Exchange(exchange)) => exchange.actor == *actor,
+        self.newest(check.entries, check.actor.as_deref())
+    }
+
+    /// The same around a step that could not be carried out.
+    pub fn around_broken(&self, broken: &Broken) -> Vec<&Entry> {
+        self.newest(broken.entries, None)
+    }
+
+    fn newest(&self, (after, up_to): (u64, u64), actor: Option<&str>) -> Vec<&Entry> {
+        let is_about = |entry: &Entry| match (actor, &entry.event) {
+            (Some(actor), Event::Exchange(exchange)) => exchange.actor == actor,
             (Some(_), Event::ClockMoved(_) | Event::StepStarted(_)) | (None, _) => true,
             (Some(_), _) => false,
         };

@@ -2,23 +2,34 @@
 
 use std::{
     collections::BTreeMap,
+    io::Read as _,
     path::{Component, Path},
 };
 
-use mock_harness::Pipeline;
+use mock_harness::{Account, Pipeline, PlatformConfig};
 use mock_registry::RegistryConfig;
+use oci::ByteSize;
+use reqwest::header::HeaderName;
 use serde_json::{Map, Value, json};
 use serde_json_path::JsonPath;
 use testbed::{
     diagnostic::{Diagnostic, Source, Span},
-    rule::Matcher,
+    rule::RuleFor,
     yaml::{self, Node, NodeValue, Spanned},
 };
+use url::Url;
 
 use crate::{
-    format::{AnswerExpect, Entries, PipelineStep, Scenario, Step},
+    format::{
+        AnswerExpect, Entries, HttpStep, PipelineExpect, PipelineStep, PullExpect, PullResult, PullStep, RuleStep,
+        Scenario, Step,
+    },
+    run::variable_names,
     world::{Blueprint, HARNESS_API, own_host},
 };
+
+/// The most that a push step pushes, which is held in memory: 256 MiB.
+const MAX_PUSHED_BYTES: u64 = 256 << 20;
 
 /// A scenario that can be run: it names nothing unknown.
 #[derive(Debug)]
@@ -65,8 +76,18 @@ impl Plan {
     pub fn new(source: &Source, read: impl Fn(&Path) -> Result<Source, Diagnostic>) -> Result<Self, Vec<Diagnostic>> {
         let document = yaml::parse(source)?;
         let scenario: Scenario = yaml::from_node(source, &document)?;
-        let mut planner =
-            Planner { source, document: &document, scenario: &scenario, complaints: Vec::new(), pipelines: Vec::new() };
+        let rules = scenario.registries.iter().flat_map(|(registry, config)| {
+            config.rules.iter().filter_map(|rule| Some((registry.value.clone(), rule.value.name.clone()?)))
+        });
+        let mut planner = Planner {
+            source,
+            document: &document,
+            scenario: &scenario,
+            complaints: Vec::new(),
+            pipelines: Vec::new(),
+            captured: Vec::new(),
+            rules: rules.collect(),
+        };
         planner.registries();
         planner.harness();
         planner.steps(&scenario.steps, &read);
@@ -88,11 +109,14 @@ impl Plan {
     }
 }
 
-/// Reads a text file; a file that cannot be read is a complaint.
+/// Reads a text file; a file that cannot be read, or is too large to be meant, is a complaint.
 pub(crate) fn read(file: &Path) -> Result<Source, Diagnostic> {
     let name = file.display().to_string();
-    match std::fs::read_to_string(file) {
-        Ok(text) => Ok(Source::new(name, text)),
+    let mut text = String::new();
+    // One byte more than is allowed is enough for the parser to complain about the size.
+    let bound = yaml::MAX_FILE_BYTES as u64 + 1;
+    match std::fs::File::open(file).and_then(|file| file.take(bound).read_to_string(&mut text)) {
+        Ok(_) => Ok(Source::new(name, text)),
         Err(error) => Err(Diagnostic::general(format!("cannot read {name}: {error}"))),
     }
 }
@@ -102,12 +126,31 @@ fn pipeline_name(step: &PipelineStep) -> String {
     format!("{}{}", step.file.value, inputs.concat())
 }
 
+/// The account that `config` describes, which was read from `section` of `source`.
+///
+/// # Errors
+/// Everything that is wrong with it, each with its place.
+pub(crate) fn account(
+    config: &PlatformConfig,
+    source: &Source,
+    section: Option<&Node>,
+) -> Result<Account, Vec<Diagnostic>> {
+    let place = |at: &str| locate(section, at).or(section.map(first_line)).unwrap_or_default();
+    Account::from_config(config).map_err(|errors| {
+        errors.into_iter().map(|error| Diagnostic::at(source, place(&error.at), error.message)).collect()
+    })
+}
+
 struct Planner<'a> {
     source: &'a Source,
     document: &'a Node,
     scenario: &'a Scenario,
     complaints: Vec<Diagnostic>,
     pipelines: Vec<PipelineFile>,
+    /// The names that steps have captured so far.
+    captured: Vec<String>,
+    /// The names of the rules so far, with whose they are.
+    rules: Vec<(String, String)>,
 }
 
 impl Planner<'_> {
@@ -140,8 +183,11 @@ impl Planner<'_> {
                 let span = error.span.or_else(|| locate(section, &error.field)).unwrap_or(name.span);
                 self.registry_complaint(error, span);
             }
-            for host in config.host_names() {
+            let own = own_host(&name.value);
+            for host in config.host_names().into_iter().chain([own]).map(|host| host.to_ascii_lowercase()) {
                 match hosts.iter().find(|(taken, _)| *taken == host) {
+                    // A registry may list its own host.
+                    Some((_, by)) if *by == name.value => {}
                     Some((_, by)) => {
                         let message = format!("`{}` and `{by}` both answer as {host}", name.value);
                         self.complain(name.span, message, "give one of them other `hosts`");
@@ -154,54 +200,176 @@ impl Planner<'_> {
 
     fn harness(&mut self) {
         let Some(config) = &self.scenario.harness else { return };
-        let section = self.document.get("harness");
-        let Err(errors) = mock_harness::Account::from_config(config) else { return };
-        for error in errors {
-            let span = locate(section, &error.at).or(section.map(first_line)).unwrap_or_default();
-            self.complaints.push(Diagnostic::at(self.source, span, error.message));
+        if let Err(complaints) = account(config, self.source, self.document.get("harness")) {
+            self.complaints.extend(complaints);
         }
     }
 
     fn steps(&mut self, steps: &[Spanned<Step>], read: &dyn Fn(&Path) -> Result<Source, Diagnostic>) {
         for step in steps {
-            match &step.value {
-                Step::HarnessApi(api) => {
-                    self.need_harness(step.span, "harness-api");
-                    self.method(api.request().err(), step.span);
-                    self.json_paths(&api.capture, &api.expect);
-                }
-                Step::Http(http) => {
-                    self.method(http.request().err(), step.span);
-                    self.json_paths(&http.capture, &http.expect);
-                    self.delegate(http.from.as_ref());
-                }
-                Step::Pipeline(pipeline) => {
-                    self.need_harness(step.span, "pipeline");
-                    self.pipeline(pipeline, read);
-                }
-                Step::Pull(pull) => self.delegate(pull.from.as_ref()),
-                Step::Push(_) | Step::Advance(_) => {}
-                Step::Rule(rule) => {
-                    if rule.on.value == HARNESS_API {
-                        self.need_harness(rule.on.span, "rule");
-                    } else {
-                        self.registry(&rule.on);
-                        let rules = rule.add.iter().cloned().collect();
-                        self.registry_part(&RegistryConfig { rules, ..RegistryConfig::default() }, step.span);
+            self.step(step, read);
+        }
+    }
+
+    fn step(&mut self, step: &Spanned<Step>, read: &dyn Fn(&Path) -> Result<Source, Diagnostic>) {
+        let span = step.span;
+        match &step.value {
+            Step::HarnessApi(api) => {
+                self.need_harness(span, "harness-api");
+                match api.request() {
+                    Ok((_, path)) if !path.starts_with('/') => {
+                        self.complain(span, format!("`{path}` is no path of the Harness API"), "begin it with `/`");
                     }
-                    if rule.add.is_none() && rule.remove.is_none() {
-                        self.complain(step.span, "this step neither adds nor removes a rule", "give `add` or `remove`");
-                    }
+                    Ok((_, path)) => self.filled(path, span),
+                    Err(error) => self.complain(span, error, "give one method with its path, as in `get: /ng/api/…`"),
                 }
-                Step::Limit(limit) => self.registry(&limit.on),
-                Step::Image(image) => {
-                    self.registry(&image.on);
-                    let images = vec![image.add.clone()];
-                    self.registry_part(&RegistryConfig { images, ..RegistryConfig::default() }, step.span);
-                }
-                Step::Parallel(steps) => self.steps(steps, read),
-                Step::Repeat(repeat) => self.steps(&repeat.steps, read),
+                self.filled(&api.json.as_ref().map(ToString::to_string).unwrap_or_default(), span);
+                self.answer(&api.capture, &api.expect);
             }
+            Step::Http(http) => self.http(http, span),
+            Step::Pipeline(pipeline) => {
+                self.need_harness(span, "pipeline");
+                self.pipeline(pipeline, read);
+                self.executions(&pipeline.expect, span);
+            }
+            Step::Pull(pull) => self.pull(pull, span),
+            Step::Push(push) => {
+                self.login(push.username.is_some(), push.password.is_some(), span);
+                let total = push.layers.iter().fold(0_u64, |sum, size| sum.saturating_add(size.bytes()));
+                if total > MAX_PUSHED_BYTES {
+                    let most = ByteSize(MAX_PUSHED_BYTES);
+                    let message = format!("a pushed image is held in memory, and has at most {most}");
+                    self.complain(span, message, "push less, or let the registry make the image up");
+                }
+            }
+            Step::Advance(_) => {}
+            Step::Rule(rule) => self.rule(rule, span),
+            Step::Limit(limit) => {
+                self.registry(&limit.on);
+                if limit.anonymous.is_none() && limit.accounts.is_none() {
+                    self.complain(span, "this step changes no limit", "give `anonymous` or `accounts`");
+                }
+            }
+            Step::Image(image) => {
+                self.registry(&image.on);
+                let images = vec![image.add.clone()];
+                self.registry_part(&RegistryConfig { images, ..RegistryConfig::default() }, span);
+            }
+            Step::Parallel(steps) => self.steps(steps, read),
+            Step::Repeat(repeat) => {
+                if repeat.steps.is_empty() {
+                    self.complain(span, "there is nothing to repeat", "give at least one step");
+                }
+                self.steps(&repeat.steps, read);
+            }
+        }
+    }
+
+    fn http(&mut self, http: &HttpStep, span: Span) {
+        match http.request() {
+            Ok((_, url)) => {
+                self.filled(url, span);
+                let is_url = Url::parse(url).is_ok_and(|url| url.has_host() && url.scheme().starts_with("http"));
+                // One with variables in it is looked at when they have values.
+                if !url.contains("${") && !is_url {
+                    self.complain(
+                        span,
+                        format!("`{url}` is no URL of a registry"),
+                        "write `https://registry-1.docker.io/v2/`",
+                    );
+                }
+            }
+            Err(error) => self.complain(span, error, "give one method with its URL, as in `get: https://…`"),
+        }
+        for (name, value) in &http.headers {
+            if HeaderName::try_from(name).is_err() {
+                self.complain(span, format!("`{name}` is no name of a header"), "use letters, digits and `-`");
+            }
+            self.filled(value, span);
+        }
+        self.filled(http.body.as_deref().unwrap_or_default(), span);
+        if http.basic.as_ref().is_some_and(|basic| !basic.expose().contains(':')) {
+            self.complain(span, "`basic` has no colon", "write `user:password`");
+        }
+        self.delegate(http.from.as_ref());
+        self.answer(&http.capture, &http.expect);
+    }
+
+    fn pull(&mut self, pull: &PullStep, span: Span) {
+        self.delegate(pull.from.as_ref());
+        self.login(pull.username.is_some(), pull.password.is_some(), span);
+        if pull.from.is_some() && pull.source.is_some() {
+            self.complain(span, "both `from` and `source` say where the pull comes from", "keep one of them");
+        }
+        if pull.source.is_some_and(|source| !source.is_loopback()) {
+            self.complain(span, "a pull comes from this machine", "use an address like 127.0.0.7");
+        }
+        let PullExpect { last, .. } = &pull.expect;
+        self.pulls(&pull.expect, span);
+        if let Some(last) = last {
+            self.pulls(last, span);
+            if last.last.is_some() {
+                self.complain(span, "`last` has no `last` of its own", "take it out");
+            }
+        }
+    }
+
+    /// What a pull cannot be at once.
+    fn pulls(&mut self, expect: &PullExpect, span: Span) {
+        let result = expect.result.as_ref();
+        let fails = expect.failure.is_some() || result.is_some_and(|result| result.value == PullResult::Failed);
+        if expect.failure.is_some() && result.is_some_and(|result| result.value == PullResult::Pulled) {
+            self.complain(span, "a pull that succeeds has no `failure`", "take out `failure`, or `result: pulled`");
+        }
+        if fails && (expect.digest.is_some() || expect.layers.is_some() || expect.resumed.is_some()) {
+            let message = "a pull that fails gives no image to look at";
+            self.complain(span, message, "take out `digest`, `layers` and `resumed`");
+        }
+    }
+
+    fn login(&mut self, has_username: bool, has_password: bool, span: Span) {
+        if has_username != has_password {
+            self.complain(span, "`username` and `password` belong together", "give both, or none");
+        }
+    }
+
+    fn executions(&mut self, expect: &PipelineExpect, span: Span) {
+        self.delegate(expect.delegate.as_ref());
+        if let Some(last) = &expect.last {
+            self.delegate(last.delegate.as_ref());
+            if last.last.is_some() {
+                self.complain(span, "`last` has no `last` of its own", "take it out");
+            }
+        }
+    }
+
+    fn rule(&mut self, rule: &RuleStep, span: Span) {
+        let of = if rule.on.value == HARNESS_API {
+            self.need_harness(rule.on.span, "rule");
+            RuleFor::Api
+        } else {
+            self.registry(&rule.on);
+            RuleFor::Registry
+        };
+        if let Some(rule) = &rule.add {
+            for problem in rule.value.problems(of) {
+                self.complain(rule.span, problem.message, problem.hint);
+            }
+        }
+        match (&rule.add, &rule.remove) {
+            (None, None) => self.complain(span, "this step neither adds nor removes a rule", "give `add` or `remove`"),
+            (_, Some(name)) => {
+                let known: Vec<_> = self.rules.iter().filter(|(on, _)| *on == rule.on.value).collect();
+                // Rules without a name are called by their number.
+                if !name.value.starts_with("rule-") && !known.iter().any(|(_, known)| *known == name.value) {
+                    let message = format!("{} has no rule `{}`", rule.on.value, name.value);
+                    self.complain(name.span, message, "name a rule that is there by then");
+                }
+            }
+            (Some(_), None) => {}
+        }
+        if let Some(name) = rule.add.as_ref().and_then(|rule| rule.value.name.clone()) {
+            self.rules.push((rule.on.value.clone(), name));
         }
     }
 
@@ -209,8 +377,43 @@ impl Planner<'_> {
         for (name, expect) in self.scenario.expect.iter() {
             self.registry(name);
             for seen in &expect.seen {
-                self.matcher(&seen.value.when, seen.span);
+                for problem in seen.value.when.problems(RuleFor::Registry) {
+                    self.complain(seen.span, problem.message, problem.hint);
+                }
+                if seen.value.when.headers.keys().any(|name| !name.eq_ignore_ascii_case("range")) {
+                    let message = "the journal keeps of the headers only `range`";
+                    self.complain(seen.span, message, "match by `client`, `principal` or `source`");
+                }
             }
+        }
+        if self.scenario.steps.is_empty() && self.scenario.expect.is_empty() {
+            self.complain(self.scenario.scenario.span, "this scenario checks nothing", "add `steps`");
+        }
+    }
+
+    /// Complains about `${name}` in `text` that no earlier step has captured.
+    fn filled(&mut self, text: &str, span: Span) {
+        for name in variable_names(text) {
+            let is_given = name == "harness.url"
+                || self.captured.iter().any(|captured| captured == name)
+                || self.scenario.registries.names().any(|registry| name == format!("registry.{registry}.url"));
+            if !is_given {
+                let known = match self.captured.len() {
+                    0 => String::from("add `capture` to an earlier step"),
+                    _ => format!("captured by then: {}", self.captured.join(", ")),
+                };
+                self.complain(span, format!("no earlier step captures `{name}`"), known);
+            }
+        }
+    }
+
+    fn answer(&mut self, capture: &Entries<String>, expect: &AnswerExpect) {
+        for (name, path) in capture.iter() {
+            self.json_path(path, name.span);
+            self.captured.push(name.value.clone());
+        }
+        for (path, want) in &expect.json {
+            self.json_path(path, want.span);
         }
     }
 
@@ -221,12 +424,6 @@ impl Planner<'_> {
                 format!("a `{kind}` step needs the Harness platform, which does not take part"),
                 "add a section `harness: {}` to the scenario",
             );
-        }
-    }
-
-    fn method(&mut self, error: Option<String>, span: Span) {
-        if let Some(error) = error {
-            self.complain(span, error, "give one method with its path or URL, as in `get: …`");
         }
     }
 
@@ -272,25 +469,6 @@ impl Planner<'_> {
             complaint = complaint.hint(hint);
         }
         self.complaints.push(complaint);
-    }
-
-    fn matcher(&mut self, matcher: &Matcher, span: Span) {
-        if matcher.n_endpoints() > 1 {
-            self.complain(
-                span,
-                "these conditions name several endpoints, and no exchange has more than one",
-                "write one rule for each endpoint",
-            );
-        }
-    }
-
-    fn json_paths(&mut self, capture: &Entries<String>, expect: &AnswerExpect) {
-        for (name, path) in capture.iter() {
-            self.json_path(path, name.span);
-        }
-        for (path, want) in &expect.json {
-            self.json_path(path, want.span);
-        }
     }
 
     fn json_path(&mut self, path: &str, span: Span) {
@@ -423,7 +601,7 @@ mod tests {
     #[test]
     fn two_registries_cannot_answer_as_one_host() {
         check(
-            "scenario: x\nregistries:\n  a: { hosts: [quay.io] }\n  b: { hosts: [quay.io] }\nsteps: []\n",
+            "scenario: x\nregistries:\n  a: { hosts: [quay.io] }\n  b: { hosts: [quay.io] }\nsteps: [advance: 1s]\n",
             &["x.yaml:4:3: `b` and `a` both answer as quay.io"],
         );
     }
@@ -468,8 +646,67 @@ mod tests {
     #[test]
     fn complaints_about_a_section_point_into_it() {
         check(
-            "scenario: x\nregistries:\n  hub:\n    auth: none\n    anonymous: false\nharness: { account: ' ' }\nsteps: []\n",
+            "scenario: x\nregistries:\n  hub:\n    auth: none\n    anonymous: false\nharness: { account: ' ' }\nsteps: [advance: 1s]\n",
             &["x.yaml:5:16: every pull needs an account, and nobody can log in", "x.yaml:6:21: cannot be empty"],
         );
+    }
+
+    /// Plans a scenario of one step, and compares the complaints without their places.
+    fn check_step(step: &str, expect: &[&str]) {
+        let text = format!("scenario: x\nregistries: {{ hub: {{}} }}\nharness: {{}}\nsteps:\n  - {step}\n");
+        let read = |name: &Path| Err(Diagnostic::general(format!("cannot read {}", name.display())));
+        let complaints = Plan::new(&Source::new("x.yaml", text), read).err().unwrap_or_default();
+        let told: Vec<_> = complaints.into_iter().map(|complaint| complaint.message).collect();
+        assert_eq!(told, expect, "{step}");
+    }
+
+    #[test]
+    fn steps_that_cannot_work_are_told() {
+        check_step("http: { get: 'https://hub.test/v2/' }", &[]);
+        check_step("http: { get: not a url }", &["`not a url` is no URL of a registry"]);
+        check_step("http: { get: 'https://hub.test/${x}' }", &["no earlier step captures `x`"]);
+        check_step("http: { get: '${registry.hub.url}/v2/' }", &[]);
+        check_step("http: { get: 'https://hub.test/', basic: nocolon }", &["`basic` has no colon"]);
+        check_step("http: { get: 'https://hub.test/', headers: { a b: c } }", &["`a b` is no name of a header"]);
+        check_step("harness-api: { get: '@127.0.0.1/x' }", &["`@127.0.0.1/x` is no path of the Harness API"]);
+        check_step("pull: { image: hub.test/a, source: 8.8.8.8 }", &["a pull comes from this machine"]);
+        check_step("pull: { image: hub.test/a, password: x }", &["`username` and `password` belong together"]);
+        check_step(
+            "pull: { image: hub.test/a, expect: { result: pulled, failure: { kind: egress } } }",
+            &["a pull that succeeds has no `failure`"],
+        );
+        check_step(
+            "pull: { image: hub.test/a, expect: { result: failed, layers: 1 } }",
+            &["a pull that fails gives no image to look at"],
+        );
+        check_step(
+            "push: { image: hub.test/a, layers: [200MiB, 100MiB] }",
+            &["a pushed image is held in memory, and has at most 256MiB"],
+        );
+        check_step("limit: { on: hub }", &["this step changes no limit"]);
+        check_step("rule: { on: hub }", &["this step neither adds nor removes a rule"]);
+        check_step("rule: { on: hub, remove: nobody }", &["hub has no rule `nobody`"]);
+        check_step(
+            "rule: { on: harness-api, add: { when: { blob: get }, then: { delay: { for: 1s } } } }",
+            &["the Harness API has no such endpoint"],
+        );
+        check_step("repeat: { times: 3, steps: [] }", &["there is nothing to repeat"]);
+        check_step(
+            "pipeline: { file: p.yaml, expect: { delegate: east } }",
+            &["cannot read p.yaml", "there is no delegate `east`"],
+        );
+    }
+
+    #[test]
+    fn expectations_must_be_ones_that_can_be_false() {
+        check(
+            "scenario: x\nregistries: { hub: {} }\nsteps: [advance: 1s]\nexpect:\n  hub:\n    seen:\n      \
+            - { when: { api: get } }\n      - { when: { headers: { accept: x } } }\n",
+            &[
+                "x.yaml:7:9: `api` and `path` are about the Harness API",
+                "x.yaml:8:9: the journal keeps of the headers only `range`",
+            ],
+        );
+        check("scenario: x\nsteps: []\n", &["x.yaml:1:11: this scenario checks nothing"]);
     }
 }

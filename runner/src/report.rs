@@ -9,7 +9,10 @@ use std::{fmt, path::PathBuf, str::FromStr};
 pub use terminal::Terminal;
 
 use crate::outcome::{Check, ScenarioOutcome, SuiteOutcome, Verdict};
-use testbed::diagnostic::{Diagnostic, Severity};
+use testbed::{
+    diagnostic::{Diagnostic, Severity},
+    journal::Entry,
+};
 
 /// A report that was asked for: `junit=report.xml`. The path `-` is standard output.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -70,11 +73,22 @@ impl fmt::Display for ReportRequest {
     }
 }
 
-/// What a scenario has to say for itself if it did not pass, as diagnostics with places in its file.
-pub(crate) fn complaints(outcome: &ScenarioOutcome) -> Vec<Diagnostic> {
+/// Something that a scenario that did not pass has to say, and the journal around it.
+pub(crate) struct Complaint<'a> {
+    /// What, with its place in the file.
+    pub(crate) diagnostic: Diagnostic,
+    /// The journal around it, oldest first.
+    pub(crate) around: Vec<&'a Entry>,
+}
+
+/// What a scenario has to say for itself if it did not pass: its false checks, and what else went wrong.
+pub(crate) fn complaints(outcome: &ScenarioOutcome) -> Vec<Complaint<'_>> {
+    let false_checks = outcome
+        .failed_checks()
+        .map(|check| Complaint { diagnostic: false_check(outcome, check), around: outcome.around(check) });
+    let mut complaints: Vec<_> = false_checks.collect();
     match &outcome.verdict {
-        Verdict::Passed => Vec::new(),
-        Verdict::Failed => outcome.failed_checks().map(|check| false_check(outcome, check)).collect(),
+        Verdict::Passed | Verdict::Failed => {}
         Verdict::Broken(broken) => {
             let message = broken.message.as_str();
             let diagnostic = match broken.span {
@@ -83,16 +97,17 @@ pub(crate) fn complaints(outcome: &ScenarioOutcome) -> Vec<Diagnostic> {
                 }
                 None => Diagnostic::about(&outcome.source, message),
             };
-            vec![diagnostic]
+            complaints.push(Complaint { diagnostic, around: outcome.around_broken(broken) });
         }
         Verdict::TimedOut(after) => {
             let message = format!("not done after {} of wire time", testbed::duration::print(*after));
             let last = outcome.journal.last().map(|entry| format!("the last thing that happened: {entry}"));
             let mut diagnostic = Diagnostic::about(&outcome.source, message).hint("give it more with `--timeout`");
             diagnostic.notes.extend(last);
-            vec![diagnostic]
+            complaints.push(Complaint { diagnostic, around: Vec::new() });
         }
     }
+    complaints
 }
 
 fn false_check(outcome: &ScenarioOutcome, check: &Check) -> Diagnostic {
@@ -156,7 +171,11 @@ mod tests {
 
     fn suite() -> SuiteOutcome {
         let step = TEXT.find("[]").unwrap();
-        let broken = Broken { message: String::from("no route to host"), span: Some(Span::new(step, step + 2)) };
+        let broken = Broken {
+            message: String::from("no route to host"),
+            span: Some(Span::new(step, step + 2)),
+            entries: (0, 1),
+        };
         let scenarios = vec![
             scenario("scenarios/a/good.yaml", Verdict::Passed),
             scenario("scenarios/a/false.yaml", Verdict::Failed),

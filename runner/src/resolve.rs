@@ -48,31 +48,19 @@ pub fn load_account(file: Option<&Path>) -> Result<Account, Vec<Diagnostic>> {
             delegates: vec![delegate],
             ..PlatformConfig::default()
         };
-        return account(&new, None);
+        return plan::account(&new, &Source::new("a new account", ""), None);
     };
     let source = plan::read(file).map_err(|complaint| vec![complaint])?;
     let document = yaml::parse(&source)?;
-    let config = if document.get("scenario").is_some() {
-        let scenario: Scenario = yaml::from_node(&source, &document)?;
-        scenario.harness.ok_or_else(|| {
-            let complaint =
-                Diagnostic::about(&source, "this scenario has no `harness` section, so there is no account");
-            vec![complaint.hint("name an account file, or a scenario with a Harness platform")]
-        })?
-    } else {
-        yaml::from_node(&source, &document)?
-    };
-    account(&config, Some(&source))
-}
-
-fn account(config: &PlatformConfig, source: Option<&Source>) -> Result<Account, Vec<Diagnostic>> {
-    Account::from_config(config).map_err(|errors| {
-        let complaint = |error: mock_harness::account::ConfigError| match source {
-            Some(source) => Diagnostic::about(source, error.to_string()),
-            None => Diagnostic::general(error.to_string()),
-        };
-        errors.into_iter().map(complaint).collect()
-    })
+    if document.get("scenario").is_none() {
+        return plan::account(&yaml::from_node(&source, &document)?, &source, Some(&document));
+    }
+    let scenario: Scenario = yaml::from_node(&source, &document)?;
+    let config = scenario.harness.ok_or_else(|| {
+        let complaint = Diagnostic::about(&source, "this scenario has no `harness` section, so there is no account");
+        vec![complaint.hint("name an account file, or a scenario with a Harness platform")]
+    })?;
+    plan::account(&config, &source, document.get("harness"))
 }
 
 /// Resolves the pipeline in `file`, with `inputs` for its runtime inputs.

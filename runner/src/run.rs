@@ -1,16 +1,12 @@
 //! Carries out the steps of one scenario in its world, and holds what happened against its expectations.
 
-mod api;
 mod control;
 mod http;
 mod pipeline;
 mod pull;
 mod variables;
 
-use std::{
-    sync::{Mutex, PoisonError},
-    time::Duration,
-};
+use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use futures_util::future::{BoxFuture, join_all};
 use testbed::{
@@ -21,18 +17,34 @@ use testbed::{
 
 use crate::{
     check::{self, Checks},
-    format::Step,
+    format::{RepeatStep, Step},
     outcome::{Broken, Check},
     plan::Plan,
     world::World,
 };
 use variables::Variables;
+pub(crate) use variables::variable_names;
 
-/// What a run of a scenario's steps found out.
-pub(crate) struct StepsOutcome {
+/// What a run finds out. It is kept by the caller, so that a run that is cut short leaves what it found.
+#[derive(Default)]
+pub(crate) struct Findings(Mutex<Found>);
+
+/// What a run found out.
+#[derive(Default)]
+pub(crate) struct Found {
     pub(crate) checks: Vec<Check>,
     pub(crate) n_steps: usize,
-    pub(crate) broken: Option<Broken>,
+}
+
+impl Findings {
+    /// All of it.
+    pub(crate) fn take(self) -> Found {
+        self.0.into_inner().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn lock(&self) -> MutexGuard<'_, Found> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
 }
 
 /// A run in progress: what steps share.
@@ -40,36 +52,29 @@ struct Run<'a> {
     plan: &'a Plan,
     world: &'a World,
     variables: Variables,
-    /// The connection of the user's scripts to the Harness API.
-    api: reqwest::Client,
-    checks: Mutex<Vec<Check>>,
-    n_steps: Mutex<usize>,
+    findings: &'a Findings,
     on_step: &'a (dyn Fn(&str) + Sync),
 }
 
 /// Runs the steps of `plan` in `world`, then checks what the registries saw. A step with a false check is the last one:
 /// what follows would only fail because of it.
-pub(crate) async fn run(plan: &Plan, world: &World, on_step: &(dyn Fn(&str) + Sync)) -> StepsOutcome {
-    let run = Run {
-        plan,
-        world,
-        variables: Variables::of(world),
-        api: reqwest::Client::new(),
-        checks: Mutex::default(),
-        n_steps: Mutex::default(),
-        on_step,
-    };
+///
+/// # Errors
+/// A step could not be carried out.
+pub(crate) async fn run(
+    plan: &Plan,
+    world: &World,
+    findings: &Findings,
+    on_step: &(dyn Fn(&str) + Sync),
+) -> Result<(), Broken> {
+    let run = Run { plan, world, variables: Variables::of(world), findings, on_step };
     let participant = world.clock.enter();
-    let ended = run.steps(&plan.scenario.steps, "", &participant).await;
+    let flow = run.steps(&plan.scenario.steps, "", &participant).await?;
     drop(participant);
-    if matches!(ended, Ok(Flow::On)) {
+    if flow == Flow::On {
         run.check_registries();
     }
-    StepsOutcome {
-        checks: run.checks.into_inner().unwrap_or_else(PoisonError::into_inner),
-        n_steps: run.n_steps.into_inner().unwrap_or_else(PoisonError::into_inner),
-        broken: ended.err(),
-    }
+    Ok(())
 }
 
 /// Whether to go on with the next step.
@@ -99,17 +104,40 @@ impl Run<'_> {
     }
 
     async fn step(&self, step: &Spanned<Step>, number: &str, participant: &Participant) -> Result<Flow, Broken> {
+        // Some steps wait for nothing, and many of them must not keep a timeout or an interruption from being noticed.
+        tokio::task::yield_now().await;
         let kind = step.value.kind();
         (self.on_step)(&format!("{number} {kind}"));
         let (line, _) = self.plan.source.line_col(step.span.start);
         let started = StepStarted { step: String::from(number), kind: String::from(kind), line };
         let before = self.world.journal.record(Event::StepStarted(started)) - 1;
-        *self.n_steps.lock().unwrap_or_else(PoisonError::into_inner) += 1;
+        self.findings.lock().n_steps += 1;
 
+        let flow = match &step.value {
+            Step::Parallel(steps) => self.parallel(steps, number, participant).await?,
+            Step::Repeat(step) => self.repeat(step, number, participant).await?,
+            _ => {
+                let checks = self.single(step, before, participant).await.map_err(|message| Broken {
+                    message,
+                    span: Some(step.span),
+                    entries: (before, self.world.journal.last_seq()),
+                })?;
+                let passed = checks.iter().all(|check| check.passed);
+                self.findings.lock().checks.extend(checks);
+                if passed { Flow::On } else { Flow::Stop }
+            }
+        };
+        let passed = flow == Flow::On;
+        self.world.journal.record(Event::StepFinished(StepFinished { step: String::from(number), passed }));
+        Ok(flow)
+    }
+
+    /// A step that holds no others: its checks, or why it could not be carried out.
+    async fn single(&self, step: &Spanned<Step>, before: u64, participant: &Participant) -> Result<Vec<Check>, String> {
         let span = step.span;
-        let done = match &step.value {
-            Step::HarnessApi(step) => self.harness_api(step, span, before, participant).await,
-            Step::Http(step) => self.http(step, before, participant).await,
+        match &step.value {
+            Step::HarnessApi(step) => self.harness_api(step, span, before).await,
+            Step::Http(step) => self.http(step, span, before).await,
             Step::Pipeline(step) => self.pipeline(step, span, before, participant).await,
             Step::Pull(step) => self.pull(step, span, before, participant).await,
             Step::Push(step) => self.push(step, span, before, participant).await,
@@ -120,23 +148,8 @@ impl Run<'_> {
                 self.world.clock.advance(step.0);
                 Ok(Vec::new())
             }
-            Step::Parallel(steps) => return self.parallel(steps, number, participant).await,
-            Step::Repeat(step) => {
-                for round in 1..=step.times.get() {
-                    let prefix = format!("{number}.{round}.");
-                    if self.steps(&step.steps, &prefix, participant).await? == Flow::Stop {
-                        return Ok(Flow::Stop);
-                    }
-                }
-                return Ok(Flow::On);
-            }
-        };
-        let checks = done.map_err(|message| Broken { message, span: Some(span) })?;
-
-        let n_failed = checks.iter().filter(|check| !check.passed).count();
-        self.world.journal.record(Event::StepFinished(StepFinished { step: String::from(number), n_failed }));
-        self.checks.lock().unwrap_or_else(PoisonError::into_inner).extend(checks);
-        Ok(if n_failed == 0 { Flow::On } else { Flow::Stop })
+            Step::Parallel(_) | Step::Repeat(_) => Ok(Vec::new()),
+        }
     }
 
     /// Runs each of `steps` at the same time, each as a participant of its own, so that one that waits in policy time
@@ -157,38 +170,26 @@ impl Run<'_> {
         Ok(flow)
     }
 
+    async fn repeat(&self, step: &RepeatStep, number: &str, participant: &Participant) -> Result<Flow, Broken> {
+        for round in 1..=step.times.get() {
+            let prefix = format!("{number}.{round}.");
+            if self.steps(&step.steps, &prefix, participant).await? == Flow::Stop {
+                return Ok(Flow::Stop);
+            }
+        }
+        Ok(Flow::On)
+    }
+
     fn check_registries(&self) {
         let entries = self.world.journal.entries();
         let entries: Vec<_> = entries.iter().map(|entry| &**entry).collect();
-        let mut checks = Checks::from_entries(0, self.world.journal.last_seq());
+        let mut checks = self.checks(0);
         for (name, expect) in self.plan.scenario.expect.iter() {
             check::registry(expect, &name.value, &entries, &mut checks);
         }
-        self.checks.lock().unwrap_or_else(PoisonError::into_inner).extend(checks.done());
+        self.findings.lock().checks.extend(checks.done());
     }
 
-    /// Does `attempt` until its checks are all true, at most for `within` of wire time.
-    async fn until_true<F: Future<Output = Result<Vec<Check>, String>>>(
-        &self,
-        within: Option<Duration>,
-        participant: &Participant,
-        attempt: impl Fn() -> F,
-    ) -> Result<Vec<Check>, String> {
-        const PAUSE: Duration = Duration::from_millis(2);
-        #[expect(clippy::disallowed_methods, reason = "`within` is wire time")]
-        let begin = std::time::Instant::now();
-        loop {
-            let checks = participant.wait_for(attempt()).await?;
-            let is_over = within.is_none_or(|within| begin.elapsed() >= within);
-            if is_over || checks.iter().all(|check| check.passed) {
-                return Ok(checks);
-            }
-            participant.wait_for(tokio::time::sleep(PAUSE)).await;
-        }
-    }
-}
-
-impl Run<'_> {
     /// Checks made from the journal's entries after number `before`.
     fn checks(&self, before: u64) -> Checks {
         Checks::from_entries(before, self.world.journal.last_seq())

@@ -84,25 +84,37 @@ impl Served {
     /// A preset does not exist, an image has no proper name, an address cannot be listened on.
     pub async fn start(request: ServeRequest, seed: Seed) -> Result<Self, ServeError> {
         let mut complaints = Vec::new();
+        let mut accounts_are_used = false;
         let mut registries = Vec::new();
         let mut n_of = BTreeMap::<String, usize>::new();
         for PresetRequest { preset, at } in request.presets {
             let n = n_of.entry(preset.clone()).and_modify(|n| *n += 1).or_insert(1);
             let name = if *n == 1 { preset.clone() } else { format!("{preset}-{n}") };
-            let config = RegistryConfig {
+            let mut config = RegistryConfig {
                 preset: Some(Spanned::from(preset.clone())),
-                accounts: request.accounts.iter().map(|account| account.0.clone()).collect(),
                 images: request.images.iter().map(|image| image.0.clone()).collect(),
                 ..RegistryConfig::default()
             };
+            if config.asks_for_login() {
+                config.accounts = request.accounts.iter().map(|account| account.0.clone()).collect();
+                accounts_are_used = true;
+            }
             for error in config.check().err().unwrap_or_default() {
                 let complaint = Diagnostic::general(error.message);
-                complaints.push(match error.hint {
+                let complaint = match error.hint {
                     Some(hint) => complaint.hint(hint),
                     None => complaint,
-                });
+                };
+                // The same image is wrong for every registry, and one complaint is enough.
+                if !complaints.contains(&complaint) {
+                    complaints.push(complaint);
+                }
             }
             registries.push((name, config, at));
+        }
+        if complaints.is_empty() && !accounts_are_used && !request.accounts.is_empty() {
+            let complaint = Diagnostic::general("none of these presets asks who one is, so an account is of no use");
+            complaints.push(complaint.hint("use `dockerhub` or `dockerhub-personal`, or leave `--account` out"));
         }
         if !complaints.is_empty() {
             return Err(ServeError::Request(complaints));
@@ -164,7 +176,7 @@ impl FromStr for AccountRequest {
     fn from_str(text: &str) -> Result<Self, Self::Err> {
         // The text may be a password, so it is not repeated.
         let (name, password) = text.split_once(':').ok_or("an account is written `user:password`")?;
-        let name = name.parse().map_err(|error| format!("{error}"))?;
+        let name = name.parse().map_err(|_| "what stands before the colon is no user name")?;
         Ok(Self(AccountConfig { name, password: Secret::new(password), limit: None }))
     }
 }

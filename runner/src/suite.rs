@@ -1,21 +1,24 @@
 //! Runs many scenarios, each in a world of its own, several at a time.
 
 use std::{
+    any::Any,
     num::NonZeroUsize,
+    panic::AssertUnwindSafe,
     path::PathBuf,
     sync::Arc,
     time::{Duration, Instant},
 };
 
-use testbed::{Clock, Seed, diagnostic::Diagnostic, journal::Entry};
+use futures_util::FutureExt as _;
+use testbed::{Clock, Seed, diagnostic::Diagnostic, journal::Entry, rule::RuleUse};
 use tokio::task::JoinSet;
 
 use crate::{
     check,
-    outcome::{Broken, ScenarioOutcome, SuiteOutcome, Verdict},
+    outcome::{Broken, ScenarioOutcome, SuiteOutcome, Tally, Verdict},
     plan::Plan,
-    run,
-    world::{World, with_causes},
+    run::{self, Findings},
+    world::{HARNESS_API, World, with_causes},
 };
 
 /// How a suite is run.
@@ -109,7 +112,10 @@ pub async fn run_suite(
         {
             let reporter = reporter.clone();
             running.spawn(async move {
-                let outcome = Arc::new(run_one(&plan, index, options, &*reporter).await);
+                let running = run_one(&plan, index, options, &*reporter);
+                // A panic in one scenario must not pass for success, nor take the others with it.
+                let outcome = AssertUnwindSafe(running).catch_unwind().await;
+                let outcome = Arc::new(outcome.unwrap_or_else(|panic| panicked(&plan, options.seed, &*panic)));
                 reporter.event(SuiteEvent::ScenarioFinished { index, outcome: outcome.clone() });
                 (index, outcome)
             });
@@ -121,8 +127,6 @@ pub async fn run_suite(
                     stopping |= options.fail_fast && !outcome.passed();
                     outcomes.push((index, outcome));
                 }
-                // A panic in a scenario must not pass for success, nor hide the others.
-                Some(Err(error)) if error.is_panic() => std::panic::resume_unwind(error.into_panic()),
                 // Cancelled: the run was interrupted.
                 Some(Err(_)) => {}
             },
@@ -145,11 +149,49 @@ pub async fn run_suite(
 
 async fn run_one(plan: &Plan, index: usize, options: SuiteOptions, reporter: &dyn Reporter) -> ScenarioOutcome {
     let begin = now();
-    let file = String::from(plan.source.name());
-    reporter.event(SuiteEvent::ScenarioStarted { index, file: file.clone() });
+    reporter.event(SuiteEvent::ScenarioStarted { index, file: String::from(plan.source.name()) });
     let seed = plan.scenario.seed.map_or(options.seed, Seed);
-    let mut outcome = ScenarioOutcome {
-        file,
+    let mut outcome = unfinished(plan, seed);
+    let world = match World::start(&plan.blueprint, Clock::starting_at(Clock::DEFAULT_START), seed).await {
+        Ok(world) => world,
+        Err(error) => {
+            outcome.verdict = Verdict::Broken(Broken { message: with_causes(&error), span: None, entries: (0, 0) });
+            outcome.elapsed = begin.elapsed();
+            return outcome;
+        }
+    };
+    let on_step = |step: &str| reporter.event(SuiteEvent::StepStarted { index, step: String::from(step) });
+    let findings = Findings::default();
+    let ended = tokio::time::timeout(options.timeout, run::run(plan, &world, &findings, &on_step)).await;
+    let found = findings.take();
+    (outcome.checks, outcome.n_steps) = (found.checks, found.n_steps);
+    outcome.verdict = match ended {
+        Err(_) => Verdict::TimedOut(options.timeout),
+        Ok(Err(broken)) => Verdict::Broken(broken),
+        Ok(Ok(())) if world.journal.n_dropped() > 0 => {
+            let message = format!(
+                "the journal is full: {} entries were dropped, so nothing can be checked",
+                world.journal.n_dropped()
+            );
+            Verdict::Broken(Broken { message, span: None, entries: (0, 0) })
+        }
+        Ok(Ok(())) if outcome.failed_checks().next().is_some() => Verdict::Failed,
+        Ok(Ok(())) => Verdict::Passed,
+    };
+    outcome.idle_rules = idle_rules(&world);
+    outcome.journal = world.journal.entries();
+    let entries: Vec<&Entry> = outcome.journal.iter().map(|entry| &**entry).collect();
+    outcome.tally = check::tally(&entries);
+    // Nobody asks any more, so there is nothing to wait for: dropping the world closes its listeners.
+    drop(world);
+    outcome.elapsed = begin.elapsed();
+    outcome
+}
+
+/// An outcome of which nothing is known yet.
+fn unfinished(plan: &Plan, seed: Seed) -> ScenarioOutcome {
+    ScenarioOutcome {
+        file: String::from(plan.source.name()),
         title: plan.scenario.scenario.value.clone(),
         seed,
         verdict: Verdict::Passed,
@@ -158,41 +200,24 @@ async fn run_one(plan: &Plan, index: usize, options: SuiteOptions, reporter: &dy
         n_steps: 0,
         journal: Vec::new(),
         idle_rules: Vec::new(),
-        tally: crate::outcome::Tally::default(),
+        tally: Tally::default(),
         elapsed: Duration::ZERO,
-    };
-    let world = match World::start(&plan.blueprint, Clock::starting_at(Clock::DEFAULT_START), seed).await {
-        Ok(world) => world,
-        Err(error) => {
-            outcome.verdict = Verdict::Broken(Broken { message: with_causes(&error), span: None });
-            outcome.elapsed = begin.elapsed();
-            return outcome;
-        }
-    };
-    let on_step = |step: &str| reporter.event(SuiteEvent::StepStarted { index, step: String::from(step) });
-    match tokio::time::timeout(options.timeout, run::run(plan, &world, &on_step)).await {
-        Err(_) => outcome.verdict = Verdict::TimedOut(options.timeout),
-        Ok(steps) => {
-            outcome.n_steps = steps.n_steps;
-            outcome.checks = steps.checks;
-            if let Some(broken) = steps.broken {
-                outcome.verdict = Verdict::Broken(broken);
-            } else if outcome.failed_checks().next().is_some() {
-                outcome.verdict = Verdict::Failed;
-            }
-        }
     }
-    for (name, registry) in world.registries() {
-        let idle = registry.rules().uses().into_iter().filter(|rule| rule.n_matched == 0);
-        outcome.idle_rules.extend(idle.map(|rule| (String::from(name), rule)));
-    }
-    outcome.journal = world.journal.entries();
-    let entries: Vec<&Entry> = outcome.journal.iter().map(|entry| &**entry).collect();
-    outcome.tally = check::tally(&entries);
-    // Nobody asks any more, so there is nothing to wait for: dropping the world closes its listeners.
-    drop(world);
-    outcome.elapsed = begin.elapsed();
-    outcome
+}
+
+fn panicked(plan: &Plan, seed: Seed, panic: &(dyn Any + Send)) -> ScenarioOutcome {
+    let text = panic.downcast_ref::<String>().map(String::as_str).or_else(|| panic.downcast_ref::<&str>().copied());
+    let message = format!("pullrig itself failed, which is a defect: {}", text.unwrap_or("a panic without a text"));
+    let verdict = Verdict::Broken(Broken { message, span: None, entries: (0, 0) });
+    ScenarioOutcome { verdict, ..unfinished(plan, seed) }
+}
+
+/// The rules that never applied, by actor.
+fn idle_rules(world: &World) -> Vec<(String, RuleUse)> {
+    let registries = world.registries().map(|(name, registry)| (name, registry.rules()));
+    let actors = registries.chain(world.harness().map(|harness| (HARNESS_API, harness.rules())));
+    let uses = actors.flat_map(|(name, rules)| rules.uses().into_iter().map(move |rule| (String::from(name), rule)));
+    uses.filter(|(_, rule)| rule.n_fired == 0).collect()
 }
 
 #[expect(clippy::disallowed_methods, reason = "how long a run takes is wire time")]

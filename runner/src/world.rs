@@ -116,6 +116,7 @@ impl World {
                     .agent(Arc::new(agent))
                     .start()
                     .await?;
+                names.add(&own_host(HARNESS_API), harness.address());
                 Some(harness)
             }
         };

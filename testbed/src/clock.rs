@@ -104,12 +104,12 @@ impl Clock {
 
     /// Moves the clock forward and wakes everyone whose deadline has passed.
     pub fn advance(&self, by: Duration) {
-        let step = {
+        let moved = {
             let mut state = self.state();
             let to = after(state.time.now(), by);
             state.move_to(to, by, MoveCause::Advance)
         };
-        self.tell(step);
+        self.tell(moved);
     }
 
     /// Sleeps in the background: woken by moves of the clock, and never the cause of one.
@@ -174,7 +174,7 @@ impl Clock {
     }
 
     fn move_if_everyone_sleeps(&self) {
-        let step = {
+        let moved = {
             let mut state = self.state();
             if state.n_running > 0 {
                 return;
@@ -185,15 +185,20 @@ impl Clock {
             let by = Duration::try_from(deadline.duration_since(now)).unwrap_or_default();
             state.move_to(deadline, by, MoveCause::EveryoneAsleep)
         };
-        self.tell(step);
+        self.tell(moved);
     }
 
-    fn tell(&self, step: ClockMove) {
-        self.0.moves.send_modify(|n| *n += 1);
+    /// Tells the observer, and only then wakes the sleepers: a move stands before everything that it lets happen.
+    fn tell(&self, Moved { step, woken }: Moved) {
         let observer = self.0.observer.lock().unwrap_or_else(PoisonError::into_inner).clone();
         if let Some(observer) = observer {
             observer(step);
         }
+        for wake in woken {
+            // A sleeper that was dropped at this moment has nobody to wake.
+            let _ = wake.send(());
+        }
+        self.0.moves.send_modify(|n| *n += 1);
     }
 
     fn state(&self) -> MutexGuard<'_, State> {
@@ -222,13 +227,14 @@ impl Time {
 }
 
 impl State {
-    /// Moves to `to` and wakes who is due. A woken participant counts as running from here on, not from when its task
+    /// Moves to `to`, and takes out who is due. A due participant counts as running from here on, not from when its task
     /// is scheduled: otherwise a second move could slip in between.
-    fn move_to(&mut self, to: Timestamp, by: Duration, cause: MoveCause) -> ClockMove {
+    fn move_to(&mut self, to: Timestamp, by: Duration, cause: MoveCause) -> Moved {
         match &mut self.time {
             Time::Virtual(now) => *now = to,
             Time::System { offset } => *offset = offset.saturating_add(by),
         }
+        let mut woken = Vec::new();
         while let Some(entry) = self.sleepers.first_entry() {
             if entry.key().0 > to {
                 break;
@@ -237,11 +243,17 @@ impl State {
             if sleeper.is_participant {
                 self.n_running += 1;
             }
-            // A sleeper that was dropped at this moment has nobody to wake.
-            let _ = sleeper.wake.send(());
+            woken.push(sleeper.wake);
         }
-        ClockMove { by_ms: u64::try_from(by.as_millis()).unwrap_or(u64::MAX), to, cause }
+        let step = ClockMove { by_ms: u64::try_from(by.as_millis()).unwrap_or(u64::MAX), to, cause };
+        Moved { step, woken }
     }
+}
+
+/// A move, and the sleepers that it wakes.
+struct Moved {
+    step: ClockMove,
+    woken: Vec<oneshot::Sender<()>>,
 }
 
 /// Takes a cancelled sleeper out of its bed.

@@ -14,7 +14,13 @@
 //!   = note: ...                                              <- notes
 //! ```
 
-use std::{fmt, ops::Range, sync::Arc};
+use std::{
+    borrow::Cow,
+    collections::BTreeSet,
+    fmt,
+    ops::Range,
+    sync::{Arc, Mutex, PoisonError},
+};
 
 use annotate_snippets::{AnnotationKind, Group, Level, Origin, Renderer, Snippet};
 use serde::{Serialize, Serializer, ser::SerializeStruct};
@@ -23,13 +29,22 @@ use serde::{Serialize, Serializer, ser::SerializeStruct};
 #[derive(Clone, PartialEq, Eq)]
 pub struct Source(Arc<SourceFile>);
 
-#[derive(PartialEq, Eq)]
 struct SourceFile {
     name: String,
     text: String,
     /// The offset of the first byte of each line; never empty.
     line_starts: Vec<usize>,
+    /// What excerpts must not show. It is found while the text is read, and by then the clones are everywhere.
+    hidden: Mutex<BTreeSet<Span>>,
 }
+
+impl PartialEq for SourceFile {
+    fn eq(&self, other: &Self) -> bool {
+        (&self.name, &self.text) == (&other.name, &other.text)
+    }
+}
+
+impl Eq for SourceFile {}
 
 /// A piece of a [`Source`]: offsets in bytes, the end exclusive.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash, PartialOrd, Ord)]
@@ -78,7 +93,7 @@ impl Source {
         let text = text.into();
         let line_ends = text.bytes().enumerate().filter(|(_, byte)| *byte == b'\n');
         let line_starts = std::iter::once(0).chain(line_ends.map(|(at, _)| at + 1)).collect();
-        Self(Arc::new(SourceFile { name: name.into(), text, line_starts }))
+        Self(Arc::new(SourceFile { name: name.into(), text, line_starts, hidden: Mutex::default() }))
     }
 
     /// The name as shown.
@@ -106,6 +121,15 @@ impl Source {
         self.0.text.get(span.start..span.end).unwrap_or_default()
     }
 
+    /// Keeps a secret's place out of all excerpts: they show an asterisk for each character.
+    ///
+    /// Texts that are [read as YAML](crate::yaml) do this for each [`Secret`](crate::Secret) in them.
+    pub fn hide(&self, span: Span) {
+        if span.start < span.end {
+            self.0.hidden.lock().unwrap_or_else(PoisonError::into_inner).insert(span);
+        }
+    }
+
     fn line_index(&self, offset: usize) -> usize {
         self.0.line_starts.partition_point(|start| *start <= offset) - 1
     }
@@ -119,13 +143,41 @@ impl Source {
         let line = text[line_start..].split('\n').next().unwrap_or_default().trim_end_matches('\r');
         let start = (start - line_start).min(line.len());
         let end = line.floor_char_boundary(span.end.saturating_sub(line_start)).max(start);
-        Excerpt { line_number: line_index + 1, line, range: start..end }
+        let (line, range) = self.veil(line, line_start, start..end);
+        Excerpt { line_number: line_index + 1, line, range }
+    }
+
+    /// The line with asterisks where it is hidden, and the range as it is then. Characters stay in their columns.
+    fn veil<'a>(&self, line: &'a str, line_start: usize, range: Range<usize>) -> (Cow<'a, str>, Range<usize>) {
+        let line_end = line_start + line.len();
+        let hidden = self.0.hidden.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut hidden = hidden.range(..Span::at(line_end)).filter(|span| span.end > line_start).peekable();
+        if hidden.peek().is_none() {
+            return (Cow::Borrowed(line), range);
+        }
+        let mut veiled = String::with_capacity(line.len());
+        let mut veiled_range = None..None;
+        let mut hidden_up_to = 0;
+        for (at, char) in line.char_indices() {
+            if at == range.start {
+                veiled_range.start = Some(veiled.len());
+            }
+            if at == range.end {
+                veiled_range.end = Some(veiled.len());
+            }
+            while let Some(span) = hidden.next_if(|span| span.start <= line_start + at) {
+                hidden_up_to = hidden_up_to.max(span.end);
+            }
+            veiled.push(if line_start + at < hidden_up_to { '*' } else { char });
+        }
+        let [start, end] = [veiled_range.start, veiled_range.end].map(|at| at.unwrap_or(veiled.len()));
+        (Cow::Owned(veiled), start..end)
     }
 }
 
 struct Excerpt<'a> {
     line_number: usize,
-    line: &'a str,
+    line: Cow<'a, str>,
     range: Range<usize>,
 }
 
@@ -220,7 +272,8 @@ impl Diagnostic {
         Some(self.source.as_ref()?.line_col(self.span?.start))
     }
 
-    /// The text for people, without a newline at its end. A span of several lines is shown by its first.
+    /// The text for people, without a newline at its end. A span of several lines is shown by its first, and what is
+    /// [hidden](Source::hide) by asterisks.
     pub fn render(&self, color: bool) -> String {
         let renderer = if color { Renderer::styled() } else { Renderer::plain() };
         let mut group = Group::with_title(self.severity.level().primary_title(self.message.as_str()));
@@ -347,6 +400,49 @@ error: odd
                 }
             }
         }
+    }
+
+    #[test]
+    fn what_is_hidden_is_shown_as_asterisks_in_the_same_columns() {
+        let text = "{ user: jö, password: \"gehäim\", key: 7, next: 1 }\nkey: |\n  a b\n  c\nlast: x";
+        let source = Source::new("x.yaml", text);
+        let place = |part: &str| Span::from(text.find(part).unwrap()..text.find(part).unwrap() + part.len());
+        for part in ["\"gehäim\"", "gehäim", "7", "a b\n  c"] {
+            source.hide(place(part));
+        }
+        source.hide(Span::at(3));
+        for (part, line, caret) in [
+            (
+                "next",
+                "{ user: jö, password: ********, key: *, next: 1 }",
+                "                                        ^^^^",
+            ),
+            ("jö", "{ user: jö, password: ********, key: *, next: 1 }", "        ^^"),
+            ("gehäim", "{ user: jö, password: ********, key: *, next: 1 }", "                       ^^^^^^"),
+            (
+                "7, next",
+                "{ user: jö, password: ********, key: *, next: 1 }",
+                "                                     ^^^^^^^",
+            ),
+            (
+                "1 }",
+                "{ user: jö, password: ********, key: *, next: 1 }",
+                "                                              ^^^",
+            ),
+            ("  c", "***", "^^^"),
+            ("last", "last: x", "^^^^"),
+        ] {
+            let shown = Diagnostic::at(&source, place(part), "odd").render(false);
+            let lines: Vec<_> = shown.lines().skip(3).filter_map(|shown| shown.split_once(" | ")).collect();
+            assert_eq!(lines.iter().map(|line| line.1).collect::<Vec<_>>(), [line, caret], "{shown}");
+        }
+    }
+
+    #[test]
+    fn what_is_hidden_makes_no_other_source() {
+        let (open, hidden) = (Source::new("x.yaml", TEXT), Source::new("x.yaml", TEXT));
+        hidden.clone().hide(Span::new(0, 3));
+        assert!(open == hidden && Diagnostic::about(&open, "odd") == Diagnostic::about(&hidden, "odd"));
     }
 
     #[test]

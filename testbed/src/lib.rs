@@ -10,6 +10,7 @@ pub mod diagnostic;
 pub mod duration;
 pub mod journal;
 pub mod net;
+pub mod redact;
 pub mod rule;
 mod secret;
 mod seed;

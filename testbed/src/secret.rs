@@ -3,12 +3,22 @@
 use std::fmt;
 
 use schemars::JsonSchema;
-use serde::Deserialize;
+use serde::{
+    Deserialize, Deserializer,
+    de::{self, Visitor},
+};
+
+/// The newtype struct that asks the deserializer of [`yaml`](crate::yaml) to keep the value out of excerpts; any other
+/// takes it for a plain newtype.
+pub(crate) const MARK: &str = "$pullrig::Secret";
 
 /// A secret text. It is read from files and requests, and never written: there is no `Display` and no `Serialize`, and
 /// `Debug` prints `[secret]`. The only way to the text is [`Secret::expose`], which is easy to search for.
-#[derive(Clone, PartialEq, Eq, Hash, Deserialize, JsonSchema)]
-#[serde(transparent)]
+///
+/// Where it was read from a user's file, its place is [hidden](crate::diagnostic::Source::hide) there, so that complaints
+/// about the line do not show it.
+#[derive(Clone, PartialEq, Eq, Hash, JsonSchema)]
+#[schemars(transparent)]
 pub struct Secret(String);
 
 impl Secret {
@@ -35,8 +45,35 @@ impl From<&str> for Secret {
     }
 }
 
+impl<'de> Deserialize<'de> for Secret {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        deserializer.deserialize_newtype_struct(MARK, SecretVisitor)
+    }
+}
+
+struct SecretVisitor;
+
+impl<'de> Visitor<'de> for SecretVisitor {
+    type Value = Secret;
+
+    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("a string")
+    }
+
+    fn visit_newtype_struct<D: Deserializer<'de>>(self, deserializer: D) -> Result<Secret, D::Error> {
+        String::deserialize(deserializer).map(Secret)
+    }
+
+    /// Deserializers of single values know no newtypes.
+    fn visit_str<E: de::Error>(self, text: &str) -> Result<Secret, E> {
+        Ok(Secret::new(text))
+    }
+}
+
 #[cfg(test)]
 mod tests {
+    use serde::de::value::{Error, StrDeserializer};
+
     use super::*;
 
     #[test]
@@ -44,5 +81,17 @@ mod tests {
         let secret = Secret::new("hunter2");
         assert_eq!(format!("{secret:?}"), "[secret]");
         assert_eq!(secret.expose(), "hunter2");
+    }
+
+    #[test]
+    fn to_json_and_schemas_it_is_a_string() {
+        let read: Vec<Option<Secret>> = serde_json::from_str(r#"["hunter2", null]"#).unwrap();
+        assert_eq!(read, [Some(Secret::new("hunter2")), None]);
+        assert_eq!(serde_json::from_value::<Secret>("a".into()).unwrap().expose(), "a");
+        let single = StrDeserializer::<Error>::new("b");
+        assert_eq!(Secret::deserialize(single).unwrap().expose(), "b");
+        assert!(serde_json::from_str::<Secret>("7").is_err());
+        let schema = schemars::schema_for!(Secret).to_value();
+        assert_eq!(schema["type"], "string");
     }
 }

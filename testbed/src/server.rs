@@ -11,7 +11,7 @@ use std::{
     pin::Pin,
     sync::{
         Arc,
-        atomic::{AtomicU8, AtomicU64, Ordering},
+        atomic::{AtomicU8, Ordering},
     },
     task::{Context, Poll, ready},
     time::Duration,
@@ -147,7 +147,8 @@ pub struct Connection {
     pub peer: SocketAddr,
     /// Our end.
     pub local: SocketAddr,
-    ending: Arc<Ending>,
+    /// 0, or an [`End`].
+    ending: Arc<AtomicU8>,
 }
 
 /// How a connection is ended from our side.
@@ -159,22 +160,11 @@ pub enum End {
     Reset = 2,
 }
 
-#[derive(Default)]
-struct Ending {
-    how: AtomicU8,
-    n_written: AtomicU64,
-}
-
 impl Connection {
     /// Ends the connection as soon as what was written so far has been handed to the network. The body that calls this
     /// must stay pending from then on.
     pub fn end_after_flush(&self, end: End) {
-        self.ending.how.store(end as u8, Ordering::Release);
-    }
-
-    /// Bytes written to the network on this connection so far, heads included.
-    pub fn n_written(&self) -> u64 {
-        self.ending.n_written.load(Ordering::Relaxed)
+        self.ending.store(end as u8, Ordering::Release);
     }
 }
 
@@ -187,12 +177,13 @@ impl fmt::Debug for Connection {
 /// A stream that can be ended by request.
 struct EndableStream {
     stream: TcpStream,
-    ending: Arc<Ending>,
+    /// 0, or an [`End`].
+    ending: Arc<AtomicU8>,
 }
 
 impl EndableStream {
     fn end_if_asked(&self) -> io::Result<()> {
-        match self.ending.how.load(Ordering::Acquire) {
+        match self.ending.load(Ordering::Acquire) {
             0 => return Ok(()),
             how if how == End::Reset as u8 => {
                 // With a linger of zero, closing sends RST and drops what is not sent yet.
@@ -212,9 +203,7 @@ impl AsyncRead for EndableStream {
 
 impl AsyncWrite for EndableStream {
     fn poll_write(mut self: Pin<&mut Self>, cx: &mut Context<'_>, buf: &[u8]) -> Poll<io::Result<usize>> {
-        let n = ready!(Pin::new(&mut self.stream).poll_write(cx, buf))?;
-        self.ending.n_written.fetch_add(n as u64, Ordering::Relaxed);
-        Poll::Ready(Ok(n))
+        Pin::new(&mut self.stream).poll_write(cx, buf)
     }
 
     fn poll_write_vectored(
@@ -222,9 +211,7 @@ impl AsyncWrite for EndableStream {
         cx: &mut Context<'_>,
         bufs: &[IoSlice<'_>],
     ) -> Poll<io::Result<usize>> {
-        let n = ready!(Pin::new(&mut self.stream).poll_write_vectored(cx, bufs))?;
-        self.ending.n_written.fetch_add(n as u64, Ordering::Relaxed);
-        Poll::Ready(Ok(n))
+        Pin::new(&mut self.stream).poll_write_vectored(cx, bufs)
     }
 
     fn is_write_vectored(&self) -> bool {

@@ -59,6 +59,8 @@ pub struct PullFailure {
     pub status: Option<u16>,
     /// The text, in the words in which a container runtime tells it: `toomanyrequests: You have reached …`.
     pub message: String,
+    /// Requests sent again before it gave up.
+    pub n_retries: u32,
 }
 
 /// The kinds of failure of a pull.

@@ -52,7 +52,7 @@ impl PullAgent for Agent {
         async move {
             if is_refused {
                 let message = format!("toomanyrequests: {image}");
-                return Err(PullFailure { kind: FailureKind::RateLimited, status: Some(429), message });
+                return Err(PullFailure { kind: FailureKind::RateLimited, status: Some(429), message, n_retries: 0 });
             }
             let digest: oci::Digest = format!("sha256:{}", "0".repeat(64)).parse().unwrap();
             Ok(PulledImage {

@@ -7,7 +7,7 @@ use oci::{AccountName, RepositoryName};
 use sha2::{Digest as _, Sha256};
 use testbed::{
     diagnostic::Span,
-    rule::{Action, Rule},
+    rule::{Rule, RuleFor},
     yaml::Spanned,
 };
 use thiserror::Error;
@@ -54,6 +54,12 @@ impl RegistryConfig {
     /// Everything that is wrong with it.
     pub fn check(&self) -> Result<(), Vec<ConfigError>> {
         check("registry", self).map(|_| ())
+    }
+
+    /// Whether a registry with this asks clients who they are. False if the preset is unknown.
+    pub fn asks_for_login(&self) -> bool {
+        let auth = self.auth.or_else(|| Preset::find(preset_name(self)).map(|preset| preset.auth));
+        auth.is_some_and(|auth| auth != AuthConfig::None)
     }
 
     /// The host names that a registry with this answers under, that of its token endpoint included. Empty if the preset is
@@ -247,34 +253,9 @@ fn check_images(images: &[ImageConfig], library: bool, errors: &mut Vec<ConfigEr
 fn check_rules(rules: &[Spanned<Rule>], errors: &mut Vec<ConfigError>) -> Vec<Rule> {
     let n_before = errors.len();
     for (n, rule) in rules.iter().enumerate() {
-        let n_of_rule = errors.len();
-        if rule.when.n_endpoints() > 1 {
-            let error = ConfigError::new(format!("rules[{n}].when"), "more than one endpoint, so it can never match");
-            errors.push(error.hint("make it one rule for each endpoint"));
-        }
-        if rule.when.api.is_some() || rule.when.path.is_some() {
-            let error = ConfigError::new(format!("rules[{n}].when"), "`api` and `path` are about the Harness API");
-            errors.push(error.hint("a registry has ping, manifest, blob, tags, catalog, token and upload"));
-        }
-        if let Some(probability) = rule.times.probability.filter(|p| !(0.0..=1.0).contains(p)) {
-            let message = format!("{probability} is no probability");
-            errors.push(ConfigError::new(format!("rules[{n}].times.probability"), message).hint("write 0 to 1"));
-        }
-        if let Action::Answer(answer) = &rule.then {
-            let field = format!("rules[{n}].then.answer");
-            if !(200..=599).contains(&answer.status) {
-                let message = format!("status {} cannot be answered", answer.status);
-                errors.push(ConfigError::new(format!("{field}.status"), message).hint("use 200 to 599"));
-            }
-            if answer.body.is_some() && answer.json.is_some() {
-                errors.push(ConfigError::new(&field, "both `body` and `json`").hint("keep one of them"));
-            }
-            for header in answer.headers.iter().filter(|header| read_header(*header).is_none()) {
-                errors.push(ConfigError::new(format!("{field}.headers"), format!("`{}` cannot be sent", header.0)));
-            }
-        }
-        for error in &mut errors[n_of_rule..] {
-            *error = error.clone().at(rule.span);
+        for problem in rule.problems(RuleFor::Registry) {
+            let error = ConfigError::new(format!("rules[{n}].{}", problem.field), problem.message);
+            errors.push(error.hint(problem.hint).at(rule.span));
         }
     }
     if errors.len() > n_before { Vec::new() } else { rules.iter().map(|rule| rule.value.clone()).collect() }

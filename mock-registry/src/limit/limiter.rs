@@ -12,8 +12,8 @@ use testbed::clock::Timestamp;
 use super::{LimitKey, window::Window};
 use crate::{Limited, settings::Settings};
 
-/// Idle windows are swept out when there are this many keys, so that many addresses do not fill the memory.
-const SWEEP_AT: usize = 65_536;
+/// Idle windows are first swept out when there are this many keys, so that many addresses do not fill the memory.
+const FIRST_SWEEP_AT: usize = 65_536;
 
 /// The limits of one registry and what is left of them. Clones share it.
 #[derive(Clone, Debug)]
@@ -24,6 +24,8 @@ struct State {
     anonymous: Option<PullLimit>,
     accounts: Option<PullLimit>,
     windows: HashMap<LimitKey, Window>,
+    /// The next sweep: twice what the last one left, so that sweeping costs each new key a constant share.
+    sweep_at: usize,
 }
 
 /// Where a key stands with its limit after a request.
@@ -48,6 +50,7 @@ impl Limiter {
             anonymous: settings.anonymous_limit,
             accounts: settings.account_limit,
             windows: HashMap::new(),
+            sweep_at: FIRST_SWEEP_AT,
         })))
     }
 
@@ -93,11 +96,12 @@ impl Limiter {
             None => LimitKey::of_address(address),
         };
         let mut state = self.state();
-        if state.windows.len() >= SWEEP_AT {
+        if state.windows.len() >= state.sweep_at {
             let longest =
                 [Some(limit), state.anonymous, state.accounts].into_iter().flatten().map(PullLimit::window).max();
             let longest = longest.unwrap_or_default();
             state.windows.retain(|_, window| !window.is_idle(longest, now));
+            state.sweep_at = FIRST_SWEEP_AT.max(2 * state.windows.len());
         }
         let window = state.windows.entry(key.clone()).or_default();
         let taken = if wanted { window.take(limit, now) } else { None };

@@ -28,7 +28,8 @@ pub(crate) fn run(args: &Args) -> Exit {
             Exit::NothingMatched
         }
         Ok(plans) => {
-            say(&format!("{} scenarios, no complaints\n", plans.len()));
+            let noun = if plans.len() == 1 { "scenario" } else { "scenarios" };
+            say(&format!("{} {noun}, no complaints\n", plans.len()));
             Exit::Passed
         }
         Err(complaints) => {

@@ -25,11 +25,11 @@ pub(crate) struct Args {
     /// How many scenarios at a time. Default: as many as there are cores.
     #[arg(short, long, value_name = "N", env = "PULLRIG_JOBS")]
     jobs: Option<NonZeroUsize>,
-    /// The seed of all randomness.
+    /// The seed of every scenario that has none of its own.
     #[arg(long, value_name = "N", env = "PULLRIG_SEED", default_value_t)]
     seed: Seed,
     /// Start no further scenario once one did not pass.
-    #[arg(long, env = "PULLRIG_FAIL_FAST")]
+    #[arg(long, env = "PULLRIG_FAIL_FAST", value_parser = clap::builder::FalseyValueParser::new())]
     fail_fast: bool,
     /// Only every nth scenario, beginning with the ith: `1/3`, `2/3` and `3/3` are all of them.
     #[arg(long, value_name = "I/N", env = "PULLRIG_SHARD")]
@@ -106,6 +106,7 @@ fn select(args: &Args) -> Result<Vec<Plan>, Exit> {
 }
 
 fn write_reports(requests: &[ReportRequest], outcome: &SuiteOutcome) -> Result<(), Exit> {
+    let mut result = Ok(());
     for request in requests {
         let written = request.render(outcome).and_then(|text| match request.path.to_str() {
             Some("-") => Ok(put(&text)?),
@@ -113,10 +114,10 @@ fn write_reports(requests: &[ReportRequest], outcome: &SuiteOutcome) -> Result<(
         });
         if let Err(error) = written {
             say_error(&format!("cannot write the report {request}: {error}"), None);
-            return Err(Exit::Environment);
+            result = Err(Exit::Environment);
         }
     }
-    Ok(())
+    result
 }
 
 /// Resolves when the user wants to stop.

@@ -11,6 +11,7 @@ use runner::{
     world::with_causes,
 };
 use testbed::Seed;
+use tokio::signal::unix::{Signal, SignalKind, signal};
 
 use crate::terminal::{put, say_complaints, say_error};
 
@@ -31,8 +32,9 @@ pub(crate) struct Args {
     #[arg(long, value_name = "NAME=LAYERS")]
     image: Vec<ImageRequest>,
     /// An account of every registry. Repeatable.
+    // Read as plain text: a value that clap refuses is repeated in its complaint.
     #[arg(long, value_name = "USER:PASSWORD")]
-    account: Vec<AccountRequest>,
+    account: Vec<String>,
     /// Write what is ready to this file, as JSON, once everything is.
     #[arg(long, value_name = "PATH", env = "PULLRIG_READY_FILE")]
     ready_file: Option<PathBuf>,
@@ -45,7 +47,15 @@ pub(crate) async fn run(args: Args) -> Exit {
     let served = match args.scenario {
         Some(file) => Served::start_scenario(&file, args.seed).await,
         None => {
-            let request = ServeRequest { presets: args.preset, accounts: args.account, images: args.image };
+            let accounts: Result<Vec<AccountRequest>, String> = args.account.iter().map(|text| text.parse()).collect();
+            let accounts = match accounts {
+                Ok(accounts) => accounts,
+                Err(error) => {
+                    say_error(&format!("--account: {error}"), Some("write `--account user:password`"));
+                    return Exit::Usage;
+                }
+            };
+            let request = ServeRequest { presets: args.preset, accounts, images: args.image };
             Served::start(request, args.seed).await
         }
     };
@@ -60,11 +70,20 @@ pub(crate) async fn run(args: Args) -> Exit {
             return Exit::Environment;
         }
     };
+    // Before anything is announced: whoever reads that it is ready may stop it at once.
+    let told_to_stop = match StopSignals::new() {
+        Ok(signals) => signals,
+        Err(error) => {
+            say_error(&format!("cannot listen for signals: {error}"), None);
+            return Exit::Environment;
+        }
+    };
     if let Err(error) = announce(&served.ready, args.ready_file.as_deref()) {
-        say_error(&format!("cannot say what is ready: {error}"), None);
+        let file = args.ready_file.map(|file| format!(" in {}", file.display())).unwrap_or_default();
+        say_error(&format!("cannot say what is ready{file}: {error}"), None);
         return Exit::Environment;
     }
-    told_to_stop().await;
+    told_to_stop.wait().await;
     served.stop().await;
     Exit::Passed
 }
@@ -83,16 +102,21 @@ fn announce(ready: &Ready, file: Option<&Path>) -> io::Result<()> {
     Ok(())
 }
 
-/// Resolves when the process is told to end, by the user or by a supervisor.
-async fn told_to_stop() {
-    #[cfg(unix)]
-    if let Ok(mut terminated) = tokio::signal::unix::signal(tokio::signal::unix::SignalKind::terminate()) {
-        tokio::select! {
-            _ = tokio::signal::ctrl_c() => {}
-            _ = terminated.recv() => {}
-        }
-        return;
+/// What tells the process to end: the user, or a supervisor.
+struct StopSignals {
+    interrupt: Signal,
+    terminate: Signal,
+}
+
+impl StopSignals {
+    fn new() -> io::Result<Self> {
+        Ok(Self { interrupt: signal(SignalKind::interrupt())?, terminate: signal(SignalKind::terminate())? })
     }
-    // Without a handler the signal ends the process by itself.
-    let _ = tokio::signal::ctrl_c().await;
+
+    async fn wait(mut self) {
+        tokio::select! {
+            _ = self.interrupt.recv() => {}
+            _ = self.terminate.recv() => {}
+        }
+    }
 }

@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 
 use serde_json::Value;
+use testbed::diagnostic::Span;
 
 use super::Checks;
 use crate::format::{AnswerExpect, TextMatch, ValueMatch};
@@ -29,13 +30,18 @@ impl Answer {
     }
 }
 
-/// Notes the checks of one answer; `request` names it: `GET https://…`.
-pub(crate) fn answer(expect: &AnswerExpect, request: &str, answer: &Answer, checks: &mut Checks) {
-    if let Some(want) = &expect.status {
-        let seen = format!("{}{}", answer.status, told(&answer.body));
-        checks.note(format!("status of {request}"), want.value, seen, want.value == answer.status, want.span);
+/// Notes the checks of one answer; `request` names it: `GET https://…`. Where nothing is expected, the status must be 2xx;
+/// the step stands at `step`.
+pub(crate) fn answer(expect: &AnswerExpect, request: &str, answer: &Answer, step: Span, checks: &mut Checks) {
+    let AnswerExpect { status, headers, json, body, within: _ } = expect;
+    let seen = || format!("{}{}", answer.status, told(&answer.body));
+    if let Some(want) = status {
+        checks.note(format!("status of {request}"), want.value, seen(), want.value == answer.status, want.span);
+    } else if headers.is_empty() && json.is_empty() && body.is_none() {
+        let passed = (200..300).contains(&answer.status);
+        checks.note(format!("status of {request}"), "2xx", seen(), passed, step);
     }
-    for (name, want) in &expect.headers {
+    for (name, want) in headers {
         let seen = answer.headers.get(&name.to_ascii_lowercase());
         let passed = match (seen, &want.value) {
             (None, TextMatch::Equals(text)) if text == "none" => true,
@@ -44,11 +50,11 @@ pub(crate) fn answer(expect: &AnswerExpect, request: &str, answer: &Answer, chec
         let seen = seen.map_or_else(|| String::from("no such header"), |seen| format!("`{seen}`"));
         checks.note(format!("header {name} of {request}"), &want.value, seen, passed, want.span);
     }
-    for (path, want) in &expect.json {
+    for (path, want) in json {
         let seen = answer.value(path);
         let passed = want.value.admits(seen);
         let seen = match (seen, &answer.json, &want.value) {
-            (Some(seen), ..) => seen.to_string(),
+            (Some(seen), ..) => shortened(&seen.to_string()),
             (None, Some(json), ValueMatch::Equals(_) | ValueMatch::Contains(_)) => {
                 format!("no such value in {}", shortened(&json.to_string()))
             }
@@ -57,7 +63,7 @@ pub(crate) fn answer(expect: &AnswerExpect, request: &str, answer: &Answer, chec
         };
         checks.note(format!("{path} in the answer to {request}"), &want.value, seen, passed, want.span);
     }
-    if let Some(want) = &expect.body {
+    if let Some(want) = body {
         let passed = want.value.admits(&answer.body);
         let seen = format!("`{}`", shortened(&answer.body));
         checks.note(format!("body of the answer to {request}"), &want.value, seen, passed, want.span);
@@ -69,8 +75,10 @@ fn told(body: &str) -> String {
     if body.is_empty() { String::new() } else { format!(", {}", shortened(body)) }
 }
 
+/// A text for a report: secrets masked, and not too long.
 fn shortened(text: &str) -> String {
     const MAX_CHARS: usize = 400;
+    let text = testbed::redact::text(text);
     let mut short: String = text.trim_end().chars().take(MAX_CHARS).collect();
     if short.len() < text.trim_end().len() {
         short.push('…');
@@ -96,7 +104,7 @@ mod tests {
             json: Some(body),
         };
         let mut checks = Checks::from_entries(0, 0);
-        answer(&expect, "GET /", &seen, &mut checks);
+        answer(&expect, "GET /", &seen, Span::default(), &mut checks);
         let checks = checks.done();
         assert_eq!(checks.len(), 1);
         assert_eq!(checks[0].passed, passes, "{checks:?}");
@@ -114,5 +122,7 @@ mod tests {
         check("json: { $.data.n: '2' }", false);
         check("json: { $.data.x: { exists: false } }", true);
         check("body: { contains: harnessImage }", true);
+        check("body: harnessImage", false);
+        check("within: 1s", true);
     }
 }

@@ -9,7 +9,7 @@ use testbed::{
 };
 
 use super::{Checks, list};
-use crate::format::RunExpect;
+use crate::format::{ExecutionStatus, PipelineExpect};
 
 /// One execution, as the API and the journal told it.
 #[derive(Clone, Debug, Default)]
@@ -55,12 +55,12 @@ impl Execution {
 }
 
 /// Notes the checks of one execution. Without any expectation it must succeed; the step stands at `step`.
-pub(crate) fn execution(expect: &RunExpect, name: &str, seen: &Execution, step: Span, checks: &mut Checks) {
+pub(crate) fn execution(expect: &PipelineExpect, name: &str, seen: &Execution, step: Span, checks: &mut Checks) {
     let Execution { status, message, .. } = seen;
     let told = if message.is_empty() { status.clone() } else { format!("{status}: {message}") };
-    let default = if expect.message.is_some() { "Failed" } else { "Success" };
-    let (want, span) = expect.status.as_ref().map_or((default, step), |want| (want.value.as_str(), want.span));
-    checks.note(format!("status of {name}"), want, told, want == status, span);
+    let default = if expect.message.is_some() { ExecutionStatus::Failed } else { ExecutionStatus::Success };
+    let (want, span) = expect.status.as_ref().map_or((default, step), |want| (want.value, want.span));
+    checks.note(format!("status of {name}"), want, told, want.to_string() == *status, span);
 
     if let Some(want) = &expect.message {
         let passed = want.value.admits(message);
@@ -83,5 +83,45 @@ pub(crate) fn execution(expect: &RunExpect, name: &str, seen: &Execution, step: 
     for want in &expect.images {
         let passed = seen.images.contains(&want.value);
         checks.note(format!("images of {name}"), &want.value, list(&seen.images), passed, want.span);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use testbed::{diagnostic::Source, yaml};
+
+    use super::*;
+
+    /// Evaluates the expectation `text` of an execution that failed, and says which of its checks are false.
+    fn check(text: &str, expect: &[&str]) {
+        let expectation: PipelineExpect = yaml::from_str(&Source::new("x.yaml", text)).unwrap();
+        let seen = Execution {
+            status: String::from("Failed"),
+            message: String::from("ErrImagePull: no"),
+            choices: vec![(String::from("account.harnessImage"), ConnectorReason::AccountDefault)],
+            images: vec![String::from("harness/ci-addon:1")],
+            delegates: vec![String::from("build-1")],
+        };
+        let mut checks = Checks::from_entries(0, 0);
+        execution(&expectation, "p", &seen, Span::default(), &mut checks);
+        let failed: Vec<_> = checks.done().into_iter().filter(|check| !check.passed).map(|check| check.what).collect();
+        assert_eq!(failed, expect, "{text}");
+    }
+
+    #[test]
+    fn every_expectation_of_an_execution_can_be_true_and_false() {
+        check("status: Failed", &[]);
+        check("{}", &["status of p"]);
+        check("status: Success", &["status of p"]);
+        check("message: { contains: ErrImagePull }", &[]);
+        check("message: ErrImagePull", &["failure message of p"]);
+        check("{ status: Failed, connector: account.harnessImage }", &[]);
+        check("{ status: Failed, connector: none }", &["connector of p"]);
+        check("{ status: Failed, because: account-default }", &[]);
+        check("{ status: Failed, because: stage-override }", &["reason for the connector of p"]);
+        check("{ status: Failed, delegate: build-1 }", &[]);
+        check("{ status: Failed, delegate: build-2 }", &["delegate of p"]);
+        check("{ status: Failed, images: ['harness/ci-addon:1'] }", &[]);
+        check("{ status: Failed, images: ['harness/ci-addon:2'] }", &["images of p"]);
     }
 }

@@ -33,24 +33,31 @@ pub(crate) fn pull(
         check_failure(want, image, failure, checks);
     }
     if let Some(want) = &expect.takes {
-        let took_text = testbed::duration::print(took);
-        let wanted = testbed::duration::print(want.value.0);
-        checks.note(format!("policy time of the pull of {image}"), wanted, took_text, want.value.0 == took, want.span);
+        let (wanted, is) = (testbed::duration::print(want.value.0), testbed::duration::print(took));
+        checks.note(format!("policy time of the pull of {image}"), wanted, is, want.value.0 == took, want.span);
     }
-    let Ok(pulled) = seen else { return };
     if let Some(want) = &expect.digest {
-        checks.note(format!("digest of {image}"), &want.value, &pulled.digest, want.value == pulled.digest, want.span);
+        let is = seen.as_ref().map(|pulled| &pulled.digest);
+        let passed = is == Ok(&want.value);
+        checks.note(format!("digest of {image}"), &want.value, or_failed(is), passed, want.span);
     }
+    let n_retries = seen.as_ref().map_or_else(|failure| failure.n_retries, |pulled| pulled.n_retries);
+    let pulled = seen.as_ref();
     let counts = [
-        ("layers", &expect.layers, pulled.n_layers as u64),
-        ("resumed downloads", &expect.resumed, u64::from(pulled.n_resumed)),
-        ("retried requests", &expect.retries, u64::from(pulled.n_retries)),
+        ("layers", &expect.layers, pulled.map(|pulled| pulled.n_layers as u64)),
+        ("resumed downloads", &expect.resumed, pulled.map(|pulled| u64::from(pulled.n_resumed))),
+        ("retried requests", &expect.retries, Ok(u64::from(n_retries))),
     ];
     for (what, want, is) in counts {
         if let Some(want) = want {
-            checks.note(format!("{what} of {image}"), want.value, is, want.value.admits(is), want.span);
+            let passed = is.is_ok_and(|is| want.value.admits(is));
+            checks.note(format!("{what} of {image}"), want.value, or_failed(is), passed, want.span);
         }
     }
+}
+
+fn or_failed(seen: Result<impl ToString, &PullFailure>) -> String {
+    seen.map_or_else(|_| String::from("no image"), |seen| seen.to_string())
 }
 
 /// Notes the checks of one push of `image`. It must succeed unless the expectation says how it fails.
@@ -87,4 +94,79 @@ fn check_failure(expect: &FailureExpect, image: &str, failure: &PullFailure, che
 /// A word of a closed list as files write it: `rate-limited`.
 fn word(value: &impl serde::Serialize) -> String {
     serde_json::to_value(value).ok().and_then(|value| value.as_str().map(String::from)).unwrap_or_default()
+}
+
+#[cfg(test)]
+mod tests {
+    use testbed::{diagnostic::Source, task::FailureKind, yaml};
+
+    use super::*;
+
+    fn pulled() -> PulledImage {
+        PulledImage {
+            digest: Digest::of(b"index"),
+            manifest: Digest::of(b"manifest"),
+            n_layers: 2,
+            size_bytes: 10,
+            received_bytes: 10,
+            n_resumed: 1,
+            n_retries: 3,
+        }
+    }
+
+    fn throttled() -> PullFailure {
+        let message = String::from("toomanyrequests: slow down");
+        PullFailure { kind: FailureKind::RateLimited, status: Some(429), message, n_retries: 2 }
+    }
+
+    /// Evaluates the expectation `text`, and says which of its checks are false.
+    fn check(text: &str, seen: Result<PulledImage, PullFailure>, expect: &[&str]) {
+        let expectation: PullExpect = yaml::from_str(&Source::new("x.yaml", text)).unwrap();
+        let mut checks = Checks::from_entries(0, 0);
+        pull(&expectation, "alpine:3", &seen, Duration::from_secs(30), Span::default(), &mut checks);
+        let failed: Vec<_> = checks.done().into_iter().filter(|check| !check.passed).map(|check| check.what).collect();
+        assert_eq!(failed, expect, "{text}");
+    }
+
+    #[test]
+    fn every_expectation_of_a_pull_can_be_true_and_false() {
+        let digest = Digest::of(b"index");
+        let other = Digest::of(b"manifest");
+        check("{}", Ok(pulled()), &[]);
+        check("{}", Err(throttled()), &["pull of alpine:3"]);
+        check("result: failed", Ok(pulled()), &["pull of alpine:3"]);
+        check("result: failed", Err(throttled()), &[]);
+        check("failure: { kind: rate-limited, message: { contains: slow } }", Err(throttled()), &[]);
+        check("failure: { kind: egress }", Err(throttled()), &["kind of failure of alpine:3"]);
+        check("failure: { message: slow }", Err(throttled()), &["message of the failure of alpine:3"]);
+        check("failure: { kind: rate-limited }", Ok(pulled()), &["pull of alpine:3"]);
+        check(&format!("digest: {digest}"), Ok(pulled()), &[]);
+        check(&format!("digest: {other}"), Ok(pulled()), &["digest of alpine:3"]);
+        check("layers: 2", Ok(pulled()), &[]);
+        check("layers: 3", Ok(pulled()), &["layers of alpine:3"]);
+        check("resumed: 1..2", Ok(pulled()), &[]);
+        check("resumed: 0", Ok(pulled()), &["resumed downloads of alpine:3"]);
+        check("retries: 3", Ok(pulled()), &[]);
+        check("retries: 4", Ok(pulled()), &["retried requests of alpine:3"]);
+        check("{ result: failed, retries: 2 }", Err(throttled()), &[]);
+        check("{ result: failed, retries: 0 }", Err(throttled()), &["retried requests of alpine:3"]);
+        check("takes: 30s", Ok(pulled()), &[]);
+        check("takes: 29s", Ok(pulled()), &["policy time of the pull of alpine:3"]);
+        check("layers: 2", Err(throttled()), &["pull of alpine:3", "layers of alpine:3"]);
+    }
+
+    #[test]
+    fn every_expectation_of_a_push_can_be_true_and_false() {
+        let check = |text: &str, seen, n_false: usize| {
+            let expectation: PushExpect = yaml::from_str(&Source::new("x.yaml", text)).unwrap();
+            let mut checks = Checks::from_entries(0, 0);
+            push(&expectation, "app:1", &seen, Span::default(), &mut checks);
+            assert_eq!(checks.done().iter().filter(|check| !check.passed).count(), n_false, "{text}");
+        };
+        check("{}", Ok(Digest::of(b"")), 0);
+        check("{}", Err(throttled()), 1);
+        check("failure: { kind: rate-limited }", Err(throttled()), 0);
+        check("failure: { kind: network }", Err(throttled()), 1);
+        check("failure: { kind: network }", Ok(Digest::of(b"")), 1);
+    }
 }

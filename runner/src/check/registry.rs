@@ -99,7 +99,8 @@ fn n_seen(seen: &Seen, exchanges: &[&Exchange]) -> u64 {
     let mut attempts = BTreeMap::new();
     let mut n = 0;
     for exchange in exchanges {
-        let client = (exchange.principal.clone(), exchange.source, exchange.method.clone(), exchange.target.clone());
+        let path = exchange.target.split('?').next().unwrap_or_default();
+        let client = (exchange.principal.clone(), exchange.source, exchange.method.clone(), String::from(path));
         let attempt = attempts.entry(client).or_insert(0_u32);
         *attempt += 1;
         let status_fits = seen.status.is_none_or(|status| exchange.status == Some(status));
@@ -132,5 +133,78 @@ fn occasion(exchange: &Exchange, attempt: u32) -> Occasion {
         user_agent: exchange.user_agent.clone(),
         headers,
         attempt,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::net::IpAddr;
+
+    use oci::Principal;
+    use testbed::{Clock, diagnostic::Source, journal::Counted, yaml};
+
+    use super::*;
+
+    fn exchange(actor: &str, endpoint: EndpointKind, status: u16, refused: bool) -> Entry {
+        let counted = (endpoint == EndpointKind::Manifest).then(|| Counted {
+            key: String::from("127.0.0.1"),
+            limit: 1,
+            remaining: 0,
+            used: !refused,
+            refused,
+        });
+        let event = Event::Exchange(Box::new(Exchange {
+            actor: String::from(actor),
+            host: String::from("hub.test"),
+            source: IpAddr::from([127, 0, 0, 1]),
+            connection: 1,
+            method: String::from("GET"),
+            target: format!("/v2/{endpoint}?n=1"),
+            subject: Subject::Registry { endpoint, repository: "library/a".parse().ok(), reference: None, layer: None },
+            principal: Principal::Anonymous,
+            authorization: None,
+            user_agent: None,
+            range: None,
+            status: Some(status),
+            error: None,
+            length_bytes: None,
+            counted,
+            rule: None,
+        }));
+        Entry { seq: 1, at: Clock::DEFAULT_START, event }
+    }
+
+    /// Evaluates the expectation `text` of a registry that was asked for a manifest twice and for a token once, and says
+    /// which of its checks are false.
+    fn check(text: &str, expect: &[&str]) {
+        let expectation: RegistryExpect = yaml::from_str(&Source::new("x.yaml", text)).unwrap();
+        let entries = [
+            exchange("hub", EndpointKind::Token, 200, false),
+            exchange("hub", EndpointKind::Manifest, 200, false),
+            exchange("hub", EndpointKind::Manifest, 429, true),
+            exchange("other", EndpointKind::Manifest, 200, false),
+        ];
+        let entries: Vec<_> = entries.iter().collect();
+        let mut checks = Checks::from_entries(0, 0);
+        registry(&expectation, "hub", &entries, &mut checks);
+        let failed: Vec<_> = checks.done().into_iter().filter(|check| !check.passed).map(|check| check.what).collect();
+        assert_eq!(failed, expect, "{text}");
+    }
+
+    #[test]
+    fn every_expectation_of_a_registry_can_be_true_and_false() {
+        check("{ pulls: 1, refused: 1, requests: 3, tokens: 1 }", &[]);
+        check(
+            "{ pulls: 2, refused: 0, requests: 4, tokens: 0 }",
+            &["pulls answered by hub", "pulls refused by hub", "requests seen by hub", "tokens asked by hub"],
+        );
+        check("{ principals: [anonymous], sources: [127.0.0.1] }", &[]);
+        check("principals: ['account:ci']", &["principals seen by hub"]);
+        check("sources: [127.0.0.1, 127.0.0.2]", &["addresses seen by hub"]);
+        check("seen: [{ when: { manifest: get, repository: library/* }, times: 2 }]", &[]);
+        check("seen: [{ when: { manifest: get, attempt: 2 }, status: 429, times: 1 }]", &[]);
+        check("seen: [{ when: { blob: get }, times: 0 }]", &[]);
+        check("seen: [{ when: { blob: get } }]", &[r#"exchanges seen by hub when {"blob":"get"}"#]);
+        check("seen: [{ when: { manifest: get }, times: 0 }]", &[r#"exchanges seen by hub when {"manifest":"get"}"#]);
     }
 }

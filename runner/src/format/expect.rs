@@ -26,13 +26,13 @@ pub struct AnswerExpect {
     /// Ask again until all of this is so, at most for this long in wire time. For what settles on its own, as a
     /// connector's status does.
     #[serde(default)]
-    pub within: Option<Wire>,
+    pub within: Option<TimeSpan>,
 }
 
-/// A duration in wire time.
+/// A duration as people write it: `30s`.
 #[derive(Clone, Copy, Debug, Deserialize, JsonSchema)]
 #[serde(transparent)]
-pub struct Wire(
+pub struct TimeSpan(
     #[serde(with = "testbed::duration")]
     #[schemars(with = "String")]
     pub Duration,
@@ -57,12 +57,12 @@ pub struct PullExpect {
     /// How many downloads were taken up again where they had stopped.
     #[serde(default)]
     pub resumed: Option<Spanned<Count>>,
-    /// How many requests were sent again.
+    /// How many requests were sent again, also by a pull that fails.
     #[serde(default)]
     pub retries: Option<Spanned<Count>>,
     /// How much policy time it takes: `0s`, `30s`.
     #[serde(default)]
-    pub takes: Option<Spanned<Wire>>,
+    pub takes: Option<Spanned<TimeSpan>>,
     /// What the last of several must be, in place of the rest of this.
     #[serde(default)]
     pub last: Option<Box<Self>>,
@@ -112,9 +112,9 @@ pub struct FailureExpect {
 #[derive(Clone, Debug, Default, Deserialize, JsonSchema)]
 #[serde(rename_all = "kebab-case", deny_unknown_fields)]
 pub struct PipelineExpect {
-    /// `Success` or `Failed`.
+    /// How it ends. Default: `Success`, unless `message` is given.
     #[serde(default)]
-    pub status: Option<Spanned<String>>,
+    pub status: Option<Spanned<ExecutionStatus>>,
     /// The failure's message.
     #[serde(default)]
     pub message: Option<Spanned<TextMatch>>,
@@ -132,11 +132,26 @@ pub struct PipelineExpect {
     pub images: Vec<Spanned<String>>,
     /// What the last of several executions must be, in place of the rest of this.
     #[serde(default)]
-    pub last: Option<Box<RunExpect>>,
+    pub last: Option<Box<Self>>,
 }
 
-/// What one execution must be.
-pub type RunExpect = PipelineExpect;
+/// How an execution ends, in Harness's words.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize, JsonSchema)]
+pub enum ExecutionStatus {
+    /// All stages did what they should.
+    Success,
+    /// Some stage did not.
+    Failed,
+}
+
+impl fmt::Display for ExecutionStatus {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::Success => "Success",
+            Self::Failed => "Failed",
+        })
+    }
+}
 
 /// What a registry must have seen.
 #[derive(Clone, Debug, Default, Deserialize, JsonSchema)]

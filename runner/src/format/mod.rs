@@ -11,8 +11,8 @@ mod step;
 
 pub use entries::Entries;
 pub use expect::{
-    AnswerExpect, Count, FailureExpect, PipelineExpect, PullExpect, PullResult, PushExpect, RegistryExpect, RunExpect,
-    Seen, TextMatch, ValueMatch,
+    AnswerExpect, Count, ExecutionStatus, FailureExpect, PipelineExpect, PullExpect, PullResult, PushExpect,
+    RegistryExpect, Seen, TextMatch, TimeSpan, ValueMatch,
 };
 pub use scenario::{Scenario, schema};
 pub use step::{

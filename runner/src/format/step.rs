@@ -86,7 +86,7 @@ pub struct HarnessApiStep {
     /// What is kept of the answer for later steps: a name and a JSONPath.
     #[serde(default)]
     pub capture: Entries<String>,
-    /// What the answer must be.
+    /// What the answer must be. Default: a status of 2xx.
     #[serde(default)]
     pub expect: AnswerExpect,
 }
@@ -128,7 +128,7 @@ pub struct HttpStep {
     /// What is kept of the answer for later steps: a name and a JSONPath.
     #[serde(default)]
     pub capture: Entries<String>,
-    /// What the answer must be.
+    /// What the answer must be. Default: a status of 2xx.
     #[serde(default)]
     pub expect: AnswerExpect,
 }

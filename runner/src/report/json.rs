@@ -84,7 +84,7 @@ fn row(outcome: &ScenarioOutcome) -> Scenario<'_> {
         n_steps: outcome.n_steps,
         tally: outcome.tally,
         checks: outcome.checks.iter().map(|check| check_row(outcome, check)).collect(),
-        complaints: complaints(outcome),
+        complaints: complaints(outcome).into_iter().map(|complaint| complaint.diagnostic).collect(),
         idle_rules: &outcome.idle_rules,
         journal: &outcome.journal,
     }

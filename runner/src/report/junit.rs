@@ -31,12 +31,15 @@ fn case(scenario: &ScenarioOutcome, folder: &str) -> TestCase {
             let kind = if matches!(verdict, Verdict::Failed) { NonSuccessKind::Failure } else { NonSuccessKind::Error };
             let mut status = TestCaseStatus::non_success(kind);
             if let Some(first) = complaints.first() {
-                status.set_message(first.to_string());
+                status.set_message(first.diagnostic.to_string());
             }
-            let mut told: Vec<_> = complaints.iter().map(|complaint| complaint.render(false)).collect();
-            if let Some(check) = scenario.failed_checks().next() {
-                told.push(String::from("the journal around it:"));
-                told.extend(scenario.around(check).iter().map(ToString::to_string));
+            let mut told = Vec::new();
+            for complaint in &complaints {
+                told.push(complaint.diagnostic.render(false));
+                if !complaint.around.is_empty() {
+                    told.push(String::from("the journal around it:"));
+                    told.extend(complaint.around.iter().map(ToString::to_string));
+                }
             }
             told.push(format!("seed {}", scenario.seed));
             status.set_description(told.join("\n"));

@@ -11,7 +11,7 @@ use std::{
 use anstyle::{AnsiColor, Style};
 use indicatif::{ProgressBar, ProgressStyle};
 
-use super::complaints;
+use super::{Complaint, complaints};
 use crate::{
     outcome::{ScenarioOutcome, SuiteOutcome, Verdict},
     suite::{Reporter, SuiteEvent},
@@ -106,14 +106,16 @@ pub(super) fn told(outcome: &SuiteOutcome) -> String {
     text
 }
 
-/// One scenario on one line, and a warning for each rule of it that was about nothing.
+/// One scenario on one line, and a warning for each rule of it that never applied.
 fn line(outcome: &ScenarioOutcome) -> String {
     let (style, word) = word(&outcome.verdict);
     let elapsed = seconds(outcome.elapsed);
     let mut text = format!("{style}{word:>12}{style:#} [{elapsed}] {}  {DIM}{}{DIM:#}\n", outcome.file, outcome.title);
     for (registry, rule) in &outcome.idle_rules {
-        let _ =
-            write!(text, "{ODD}{:>12}{ODD:#} the rule `{}` of {registry} was about no exchange", "warning", rule.name);
+        let _ = write!(text, "{ODD}{:>12}{ODD:#} the rule `{}` of {registry} never applied", "warning", rule.name);
+        if rule.n_matched > 0 {
+            let _ = write!(text, "; it was about {}", counted(rule.n_matched, "exchange"));
+        }
         if let Some(near_miss) = &rule.near_miss {
             let _ = write!(text, "; the nearest one: {near_miss}");
         }
@@ -135,10 +137,8 @@ fn word(verdict: &Verdict) -> (Style, &'static str) {
 fn failure(outcome: &ScenarioOutcome) -> String {
     let (style, word) = word(&outcome.verdict);
     let mut text = format!("\n{style}{word:>12}{style:#} {}: {}\n\n", outcome.file, outcome.title);
-    let mut checks = outcome.failed_checks();
-    for complaint in complaints(outcome) {
-        let _ = writeln!(text, "{}", complaint.render(true));
-        let around = checks.next().map(|check| outcome.around(check)).unwrap_or_default();
+    for Complaint { diagnostic, around } in complaints(outcome) {
+        let _ = writeln!(text, "{}", diagnostic.render(true));
         if !around.is_empty() {
             let _ = writeln!(text, "  {STRONG}the journal around it{STRONG:#}");
             for entry in around {

@@ -1,8 +1,8 @@
 //! The step `pipeline`: stored, executed and looked at over the API, as a user's script would.
 
-use reqwest::{Method, RequestBuilder};
+use reqwest::Method;
 use serde_json::Value;
-use testbed::{Event, clock::Participant, diagnostic::Span};
+use testbed::{Event, clock::Participant, diagnostic::Span, journal::Entry};
 
 use super::{Run, http::send};
 use crate::{
@@ -21,11 +21,11 @@ impl Run<'_> {
         participant: &Participant,
     ) -> Result<Vec<Check>, String> {
         let file = self.plan.pipeline(step).ok_or_else(|| format!("{} was not read", step.file.value))?;
-        participant.wait_for(self.store(file)).await?;
+        self.store(file).await?;
         let n_runs = step.repeat.map_or(1, std::num::NonZeroU32::get);
         let mut all = Vec::new();
         for n in 1..=n_runs {
-            let execution = participant.wait_for(self.execute(file, before)).await?;
+            let execution = self.execute(file, before, participant).await?;
             let expect = step.expect.last.as_deref().filter(|_| n == n_runs).unwrap_or(&step.expect);
             let name = match n_runs {
                 1 => format!("pipeline {}", file.identifier),
@@ -33,7 +33,12 @@ impl Run<'_> {
             };
             let mut checks = self.checks(before);
             check::execution(expect, &name, &execution, span, &mut checks);
-            all.extend(checks.done());
+            let checks = checks.done();
+            let is_false = checks.iter().any(|check| !check.passed);
+            all.extend(checks);
+            if is_false {
+                break;
+            }
         }
         Ok(all)
     }
@@ -51,7 +56,7 @@ impl Run<'_> {
         if is_success(&updated) { Ok(()) } else { Err(refused("POST", &create, &created)) }
     }
 
-    async fn execute(&self, file: &PipelineFile, before: u64) -> Result<Execution, String> {
+    async fn execute(&self, file: &PipelineFile, before: u64, participant: &Participant) -> Result<Execution, String> {
         let execute = format!("/pipeline/api/pipeline/execute/{}?{}&moduleType=CI", file.identifier, file.query);
         let started = self.call(Method::POST, &execute, Some(&file.inputs)).await?;
         let id = started.value("$.data.planExecution.uuid").and_then(Value::as_str).map(String::from);
@@ -59,10 +64,8 @@ impl Run<'_> {
             return Err(refused("POST", &execute, &started));
         };
         // A user's script would poll. Waiting for the journal instead keeps journals of the same seed alike.
-        self.world
-            .journal
-            .wait_for(before, |entry| matches!(&entry.event, Event::ExecutionEnded(ended) if ended.execution == id))
-            .await;
+        let is_end = |entry: &Entry| matches!(&entry.event, Event::ExecutionEnded(ended) if ended.execution == id);
+        participant.wait_for(self.world.journal.wait_for(before, is_end)).await;
         let status_path = format!("/pipeline/api/pipelines/execution/v2/{id}?{}", file.query);
         let answer = self.call(Method::GET, &status_path, None).await?;
         let text = |path: &str| {
@@ -80,15 +83,12 @@ impl Run<'_> {
     }
 
     async fn call(&self, method: Method, path: &str, yaml: Option<&str>) -> Result<Answer, String> {
-        let harness = self.world.harness().ok_or("the scenario has no `harness` section")?;
         let name = format!("{method} {path}");
-        let mut request: RequestBuilder = self
-            .api
-            .request(method, format!("{}{path}", harness.url()))
-            .header("x-api-key", harness.default_api_key().expose());
-        if let Some(yaml) = yaml {
-            request = request.header("content-type", "application/yaml").body(yaml.to_owned());
-        }
+        let request = self.api_request(method, path, None)?;
+        let request = match yaml {
+            Some(yaml) => request.header("content-type", "application/yaml").body(yaml.to_owned()),
+            None => request,
+        };
         send(request, &name).await
     }
 }

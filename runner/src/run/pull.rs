@@ -22,8 +22,6 @@ use crate::{
 
 /// The size of the one layer of a pushed image, unless told otherwise: 4 KiB.
 const DEFAULT_LAYER_BYTES: usize = 4096;
-/// The largest layer of a pushed image, which is held in memory: 256 MiB.
-const MAX_PUSHED_BYTES: usize = 256 << 20;
 
 impl Run<'_> {
     pub(super) async fn pull(
@@ -59,7 +57,12 @@ impl Run<'_> {
             let name = if n_pulls == 1 { image.clone() } else { format!("{image} ({n} of {n_pulls})") };
             let mut checks = self.checks(before);
             check::pull(expect, &name, &pulled, took, span, &mut checks);
-            all.extend(checks.done());
+            let checks = checks.done();
+            let is_false = checks.iter().any(|check| !check.passed);
+            all.extend(checks);
+            if is_false {
+                break;
+            }
         }
         Ok(all)
     }
@@ -71,11 +74,8 @@ impl Run<'_> {
         before: u64,
         participant: &Participant,
     ) -> Result<Vec<Check>, String> {
-        let sizes =
-            step.layers.iter().map(|size| usize::try_from(size.bytes()).ok().filter(|size| *size <= MAX_PUSHED_BYTES));
-        let sizes: Vec<_> = sizes
-            .collect::<Option<_>>()
-            .ok_or_else(|| format!("a pushed layer has at most {MAX_PUSHED_BYTES} bytes"))?;
+        let sizes: Result<Vec<_>, _> = step.layers.iter().map(|size| usize::try_from(size.bytes())).collect();
+        let sizes = sizes.map_err(|_| String::from("the layers do not fit into memory"))?;
         let sizes = if sizes.is_empty() { vec![DEFAULT_LAYER_BYTES] } else { sizes };
         let image = &step.image.value;
         let task = PushTask {

@@ -70,6 +70,11 @@ impl Variables {
     }
 }
 
+/// The names that `text` uses as `${name}`.
+pub(crate) fn variable_names(text: &str) -> impl Iterator<Item = &str> {
+    text.split("${").skip(1).filter_map(|rest| Some(rest.split_once('}')?.0))
+}
+
 #[cfg(test)]
 mod tests {
     use serde_json::json;

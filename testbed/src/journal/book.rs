@@ -66,8 +66,9 @@ impl Journal {
 
     /// Appends `event` and returns its number.
     pub fn record(&self, event: Event) -> u64 {
-        let at = self.0.clock.now();
         let mut book = self.book();
+        // Read under the lock, so that times in the journal never run backwards.
+        let at = self.0.clock.now();
         book.n_recorded += 1;
         let seq = book.n_recorded;
         if book.entries.len() == Self::MAX_ENTRIES {

@@ -93,7 +93,7 @@ pub enum Subject {
     Registry {
         /// Which endpoint.
         endpoint: EndpointKind,
-        /// The repository, as the client named it.
+        /// The repository, without the registry's path.
         #[serde(skip_serializing_if = "Option::is_none")]
         repository: Option<RepositoryName>,
         /// The tag or digest.
@@ -307,8 +307,8 @@ pub struct StepStarted {
 pub struct StepFinished {
     /// As in [`StepStarted`].
     pub step: String,
-    /// How many of its checks were false.
-    pub n_failed: usize,
+    /// Whether all its checks were true.
+    pub passed: bool,
 }
 
 impl fmt::Display for Event {
@@ -363,10 +363,8 @@ impl fmt::Display for Event {
                 Err(failure) => write!(f, "{from}: failed to pull {image}: {failure}"),
             },
             Self::StepStarted(StepStarted { step, kind, line }) => write!(f, "step {step}: {kind} (line {line})"),
-            Self::StepFinished(StepFinished { step, n_failed: 0 }) => write!(f, "step {step} done"),
-            Self::StepFinished(StepFinished { step, n_failed }) => {
-                write!(f, "step {step} done, {n_failed} failed")
-            }
+            Self::StepFinished(StepFinished { step, passed: true }) => write!(f, "step {step} done"),
+            Self::StepFinished(StepFinished { step, passed: false }) => write!(f, "step {step} failed"),
         }
     }
 }

@@ -5,6 +5,7 @@
 
 mod action;
 mod book;
+mod check;
 mod matcher;
 mod pattern;
 mod scalar;
@@ -12,6 +13,7 @@ mod trigger;
 
 pub use action::{Action, Answer, Corrupt, Cut, Delay, Offset};
 pub use book::{Fired, RuleBook, RuleUse};
+pub use check::{RuleFor, RuleProblem};
 pub use matcher::{Call, Matcher, MethodMatch, Occasion};
 pub use pattern::Pattern;
 pub use trigger::{Occurrences, Trigger};

@@ -13,6 +13,7 @@ use super::{
     node::{Node, NodeValue},
     read::sorted,
     scalar::{CoreTag, resolve_plain, resolve_tagged},
+    secrets::{hide_in_scalar, hide_in_text},
     syntax::{Offsets, syntax_complaint, too_deep},
 };
 use crate::diagnostic::{Diagnostic, Source, Span};
@@ -47,6 +48,9 @@ pub(super) fn compose(source: &Source) -> (Option<Node>, Vec<Diagnostic>) {
     }
     let mut composer = Composer::new(source);
     let root = composer.compose_stream().map_err(|fatal| composer.complaints.push(fatal)).ok();
+    if root.is_none() {
+        hide_in_text(source);
+    }
     (root, composer.complaints)
 }
 
@@ -174,6 +178,7 @@ impl<'s> Composer<'s> {
                 }),
             },
         };
+        hide_in_scalar(self.source, value_span);
         self.count(1, text.len(), value_span)?;
         let node = Node::scalar(value, value_span, text.clone());
         if anchor != 0 {
@@ -246,7 +251,7 @@ impl<'s> Composer<'s> {
             }
             Content::Mapping(mapping) => {
                 let last_end = mapping.entries.last().map(|(key, value)| key.span.end.max(value.span.end));
-                (NodeValue::Mapping(mapping.finish()), last_end)
+                (NodeValue::Mapping(mapping.finish(self.source)), last_end)
             }
         };
         // A block ends where its last value does; the parser says where the next thing begins.

@@ -13,6 +13,7 @@ use super::{
     shapes::{self, ShapeKind},
     spanned,
 };
+use crate::secret;
 
 #[derive(Clone, Copy)]
 pub(super) struct NodeDeserializer<'a> {
@@ -73,8 +74,8 @@ impl<'a> NodeDeserializer<'a> {
         };
         let is_known = |key: &Node| key.scalar_text().is_some_and(|text| fields.contains(&text));
         let (known, unknown): (Vec<_>, Vec<_>) = entries.iter().partition(|(key, _)| is_known(key));
-        for (key, _) in unknown {
-            self.ledger.unknown_key(self.node, key, fields, subject);
+        for (key, value) in unknown {
+            self.ledger.unknown_key(self.node, (key, value), fields, subject);
         }
         visitor.visit_map(EntryAccess::new(known, self.node, self.ledger)).map_err(|error| match error {
             ReadError::MissingKey { key, .. } => ReadError::MissingKey { key, subject: Some(subject.to_owned()) },
@@ -167,6 +168,10 @@ impl<'de> Deserializer<'de> for NodeDeserializer<'_> {
                 visitor.visit_seq(StageAccess::new(&[], self, &place))
             }
             shapes::MARK => visitor.visit_seq(StageAccess::new(&[ShapeKind::of(node).into()], self, &[])),
+            secret::MARK => {
+                self.ledger.hide(node);
+                visitor.visit_newtype_struct(self)
+            }
             _ => visitor.visit_newtype_struct(self),
         }
     }

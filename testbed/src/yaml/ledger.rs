@@ -6,8 +6,9 @@ use std::{
 };
 
 use super::{
-    message::{ReadError, Wording, closest, quote},
+    message::{ReadError, Wording, closest, quote_key},
     node::{Node, NodeValue},
+    secrets::hide_by_meant_key,
     stand_in::StandIn,
 };
 use crate::diagnostic::{Diagnostic, Source, Span};
@@ -79,11 +80,23 @@ impl<'s> Ledger<'s> {
         }
     }
 
+    /// Keeps a secret out of the complaints' excerpts.
+    pub(super) fn hide(&self, secret: &Node) {
+        self.source.hide(secret.home());
+    }
+
     /// Complains about a key that the mapping's struct does not have.
-    pub(super) fn unknown_key(&self, mapping: &Node, key: &Node, known: &'static [&'static str], subject: &str) {
+    pub(super) fn unknown_key(
+        &self,
+        mapping: &Node,
+        (key, value): (&Node, &Node),
+        known: &'static [&'static str],
+        subject: &str,
+    ) {
         let text = key.scalar_text().unwrap_or_default();
         self.complain(key.span, Wording::unknown_key(text, known, Some(subject)));
         if let Some(meant) = closest(text, known) {
+            hide_by_meant_key(self.source, meant, value);
             self.state.borrow_mut().misspelt.insert((mapping, meant));
             self.taint(mapping);
         }
@@ -155,6 +168,6 @@ fn first_place(node: &Node) -> Span {
 
 /// Complains about the keys of an enum's mapping after its first.
 pub(super) fn second_key(key: &Node, subject: &str) -> (Span, Wording) {
-    let message = format!("{subject} has one key, and {} is another", quote(key.scalar_text().unwrap_or_default()));
+    let message = format!("{subject} has one key, and {} is another", quote_key(key.scalar_text().unwrap_or_default()));
     (key.span, Wording::new(message).hint("give each its own mapping; in a list, begin it with `- `"))
 }

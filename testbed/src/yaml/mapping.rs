@@ -6,8 +6,9 @@ use std::{
 };
 
 use super::{
-    message::quote,
+    message::quote_key,
     node::{Node, NodeValue},
+    secrets::{hide_beside, hide_by_key},
 };
 use crate::diagnostic::{Diagnostic, Source};
 
@@ -26,6 +27,7 @@ pub(super) struct MappingContent {
 impl MappingContent {
     /// Adds an entry, or complains and leaves it out.
     pub(super) fn insert(&mut self, source: &Source, key: Node, value: Node) -> Result<(), Diagnostic> {
+        hide_by_key(source, &key, &value);
         let at_key = |message: String| Diagnostic::at(source, key.span, message);
         let Some(text) = key.scalar_text() else {
             return Err(at_key(format!("a key is text, and this is {}", key.kind())));
@@ -35,8 +37,8 @@ impl MappingContent {
         }
         if let Some(first) = self.seen.get(text) {
             let (line, _) = source.line_col(*first);
-            let note = format!("the first {} is at line {line}", quote(text));
-            return Err(at_key(format!("key {} is given twice", quote(text))).note(note));
+            let note = format!("the first {} is at line {line}", quote_key(text));
+            return Err(at_key(format!("key {} is given twice", quote_key(text))).note(note));
         }
         self.seen.insert(text.into(), key.span.start);
         if matches!(&key.value, NodeValue::String { text, plain: true } if &**text == "<<") {
@@ -63,7 +65,8 @@ impl MappingContent {
     }
 
     /// The mapping's own entries, then those merged that it does not have itself; the first merged wins.
-    pub(super) fn finish(mut self) -> Arc<[(Node, Node)]> {
+    pub(super) fn finish(mut self, source: &Source) -> Arc<[(Node, Node)]> {
+        hide_beside(source, &self.entries);
         let mut seen: HashSet<Arc<str>> = self.seen.into_keys().collect();
         let merged = self.merged.iter().flat_map(|entries| entries.iter());
         let is_new = |(key, _): &&(Node, Node)| key.scalar_text().is_some_and(|text| seen.insert(text.into()));

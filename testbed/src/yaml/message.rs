@@ -4,6 +4,8 @@ use std::fmt::{self, Display};
 
 use serde::de::{self, Expected, Unexpected};
 
+use super::secrets::secret_name;
+
 /// A failure on its way up to the node that it belongs to. [`Ledger::settle`](super::ledger::Ledger::settle) meets it there.
 #[derive(Debug)]
 pub(super) enum ReadError {
@@ -53,7 +55,8 @@ impl Wording {
             [one] => format!("the only key known here is `{one}`"),
             many => format!("the keys known here are {}", list(many)),
         };
-        Self { label: did_you_mean(key, known), ..Self::new(format!("unknown key {}{place}", quote(key))) }.hint(hint)
+        Self { label: did_you_mean(key, known), ..Self::new(format!("unknown key {}{place}", quote_key(key))) }
+            .hint(hint)
     }
 
     /// A name that no variant of an enum has. `subject` is what the enum is: `a step`.
@@ -209,6 +212,14 @@ pub(super) fn quote(text: &str) -> String {
     let shown: String = text.chars().take(MAX_CHARS).flat_map(shown_char).collect();
     let more = if text.chars().nth(MAX_CHARS).is_some() { ".." } else { "" };
     format!("`{shown}{more}`")
+}
+
+/// A key in backticks, without the secret that may be stuck to it.
+pub(super) fn quote_key(key: &str) -> String {
+    match secret_name(key) {
+        Some(name) => quote(&format!("{name}:..")),
+        None => quote(key),
+    }
 }
 
 fn shown_char(char: char) -> impl Iterator<Item = char> {

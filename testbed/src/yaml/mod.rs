@@ -12,6 +12,9 @@
 //! - text may be written without quotes even when it looks like a number: `tag: 3.10` reads as the text `3.10`;
 //! - [`Spanned`] keeps a value's place for complaints that come later.
 //!
+//! What is read as a [`Secret`](crate::Secret), or stands at a key that tells of one, is hidden in complaints' excerpts;
+//! `secrets.rs` tells what is found and what is not.
+//!
 //! The YAML is 1.2 with its core schema, one document, with merge keys (`<<`) as YAML 1.1 had them.
 
 mod access;
@@ -23,6 +26,7 @@ mod message;
 mod node;
 mod read;
 mod scalar;
+mod secrets;
 mod shapes;
 mod spanned;
 mod stand_in;

@@ -13,6 +13,8 @@ pub struct Node {
     pub value: NodeValue,
     /// Where it is written, without anchor and tag.
     pub span: Span,
+    /// Where it is written itself: for an alias, the anchor's value.
+    home: Span,
     /// How a scalar that is not text was written: `0x1F`, `3.10`, `~`.
     written: Option<Arc<str>>,
 }
@@ -43,16 +45,21 @@ pub enum NodeValue {
 
 impl Node {
     pub(super) fn new(value: NodeValue, span: Span) -> Self {
-        Self { value, span, written: None }
+        Self { value, span, home: span, written: None }
     }
 
     pub(super) fn scalar(value: NodeValue, span: Span, written: Arc<str>) -> Self {
-        Self { value, span, written: Some(written) }
+        Self { value, span, home: span, written: Some(written) }
     }
 
     /// The same value at an alias's place.
     pub(super) fn moved_to(self, span: Span) -> Self {
         Self { span, ..self }
+    }
+
+    /// Where it is written itself: for an alias, the anchor's value.
+    pub(super) fn home(&self) -> Span {
+        self.home
     }
 
     /// What a complaint calls it: `text`, `a list`.
