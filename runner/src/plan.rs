@@ -218,7 +218,11 @@ impl Planner<'_> {
                 self.need_harness(span, "harness-api");
                 match api.request() {
                     Ok((_, path)) if !path.starts_with('/') => {
-                        self.complain(span, format!("`{path}` is no path of the Harness API"), "begin it with `/`");
+                        self.complain(
+                            span,
+                            format!("`{}` is no path of the Harness API", testbed::redact::target(path)),
+                            "begin it with `/`",
+                        );
                     }
                     Ok((_, path)) => self.filled(path, span),
                     Err(error) => self.complain(span, error, "give one method with its path, as in `get: /ng/api/…`"),

@@ -67,8 +67,7 @@ pub(crate) fn has_secret_value<'a>(mut keys: impl Iterator<Item = &'a str>) -> b
     keys.any(|key| BESIDE_SECRET_VALUE.iter().any(|beside| key.eq_ignore_ascii_case(beside)))
 }
 
-/// Whether a parameter of a query, as it is written there, is a secret.
-pub(crate) fn is_secret_parameter(name: &str) -> bool {
+fn is_secret_parameter(name: &str) -> bool {
     let name = plain_name(&percent_decoded(name));
     SECRET_WORDS.contains(&name.as_str()) || SECRET_NAMES.iter().any(|secret| name.contains(secret))
 }
@@ -77,19 +76,26 @@ fn plain_name(name: &str) -> String {
     name.chars().filter(|char| char.is_ascii_alphanumeric()).map(|char| char.to_ascii_lowercase()).collect()
 }
 
-/// One parameter. Some separate parameters by `;`, and a redirection may have a query of its own; a secret's value may
-/// have all of these characters in it, so that what follows its name goes as a whole.
 fn without_secret(pair: &str) -> String {
+    match secret_value_start(pair) {
+        Some(start) => format!("{}{SHOWN}", &pair[..start]),
+        None => pair.to_owned(),
+    }
+}
+
+/// Where the secret begins in one parameter with its name, as it is written in a query; it goes to the end.
+///
+/// Some separate parameters by `;`, and a redirection may have a query of its own. A secret may have all of these
+/// characters in it, so that what follows its name is one as a whole.
+pub(crate) fn secret_value_start(pair: &str) -> Option<usize> {
     let mut at = 0;
     for piece in pair.split_inclusive([';', '?', '#']) {
-        if let Some((name, _)) = piece.split_once('=')
-            && is_secret_parameter(name)
-        {
-            return format!("{}={SHOWN}", &pair[..at + name.len()]);
+        if let Some((name, _)) = piece.split_once('=').filter(|(name, _)| is_secret_parameter(name)) {
+            return Some(at + name.len() + 1);
         }
         at += piece.len();
     }
-    pair.to_owned()
+    None
 }
 
 fn without_userinfo(text: &str) -> String {

@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use serde_json::Value;
-use testbed::diagnostic::Span;
+use testbed::{diagnostic::Span, redact::is_secret_key};
 
 use super::Checks;
 use crate::format::{AnswerExpect, TextMatch, ValueMatch};
@@ -61,7 +61,12 @@ pub(crate) fn answer(expect: &AnswerExpect, request: &str, answer: &Answer, step
             (None, Some(_), ValueMatch::Exists(_)) => String::from("no such value"),
             (None, None, _) => format!("a body that is not JSON{}", told(&answer.body)),
         };
-        checks.note(format!("{path} in the answer to {request}"), &want.value, seen, passed, want.span);
+        let what = format!("{path} in the answer to {request}");
+        if path.rsplit(['.', '[']).next().is_some_and(|key| is_secret_key(key.trim_matches(['\'', '"', ']']))) {
+            checks.note(what, "[secret]", if passed { "[secret]" } else { "something else" }, passed, want.span);
+        } else {
+            checks.note(what, &want.value, seen, passed, want.span);
+        }
     }
     if let Some(want) = body {
         let passed = want.value.admits(&answer.body);

@@ -82,7 +82,10 @@ impl Run<'_> {
         // Joined as a text, a path could name another host; it is a path or nothing.
         let url = Url::parse(&base).and_then(|base| base.join(path)).map_err(|error| format!("`{path}`: {error}"))?;
         if !path.starts_with('/') || url.host_str() != Some(&own_host(HARNESS_API)) {
-            return Err(format!("`{path}` is no path of the Harness API; it begins with one `/`"));
+            return Err(format!(
+                "`{}` is no path of the Harness API; it begins with one `/`",
+                testbed::redact::target(path)
+            ));
         }
         let request = self.world.client().request(method, &url).map_err(|error| with_causes(&error))?;
         let key = key.unwrap_or_else(|| harness.default_api_key().expose());

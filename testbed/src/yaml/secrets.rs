@@ -9,7 +9,7 @@
 use super::node::{Node, NodeValue};
 use crate::{
     diagnostic::{Source, Span},
-    redact::{has_secret_value, is_secret_key, is_secret_parameter},
+    redact::{has_secret_value, is_secret_key, secret_value_start},
 };
 
 /// Keys that hold a secret beside certain others: how requests of a scenario log in.
@@ -62,13 +62,12 @@ pub(super) fn hide_in_scalar(source: &Source, span: Span) {
             hide(start, start + length);
         }
     }
-    for (at, mark) in text.match_indices(['?', '&', ';', '#']) {
-        let start = at + mark.len();
-        let end = text[start..].find('&').map_or(text.len(), |length| start + length);
-        if let Some((name, _)) = text[start..end].split_once('=').filter(|(name, _)| is_secret_parameter(name)) {
-            let quote = text[start..end].len() - text[start..end].trim_end_matches(['"', '\'']).len();
-            hide(start + name.len() + 1, end - quote);
+    let mut at = 0;
+    for pair in text.split('&') {
+        if let Some(start) = secret_value_start(pair) {
+            hide(at + start, at + pair.trim_end_matches(['"', '\'']).len());
         }
+        at += pair.len() + 1;
     }
 }
 
@@ -190,10 +189,11 @@ mod tests {
             ("{key: k, operator: In}", "{key: k, operator: In}"),
             ("{password:hunter2, a: b}", "{password:*******, a: b}"),
             ("[password:hunter2, harness/addon:1.2, a:1]", "[password:*******, harness/addon:1.2, a:1]"),
-            (r#"{body: '{"a": 1, "password": "h,i"}', x: y}"#, r#"{body: '{"a": 1, "password":*********, x: y}"#),
+            (r#"{body: '{"a": 1, "password": "h,i"}', x: y}"#, r#"{body: '{"a": 1, "password":********, x: y}"#),
             (r#"{body: "{\"access_token\": 7}", x: y}"#, r#"{body: "{\"access_token\":****, x: y}"#),
             ("password: a\npassword: hunter2", "password: *\npassword: *******"),
             ("[/t?account=a&password=h;1&x=y, '/t?a=b;sig=h']", "[/t?account=a&password=***&x=y, '/t?a=b;sig=*']"),
+            ("password=h&n=1", "password=*&n=1"),
             ("[\"http://jö:h@hub.test/a?b=c\", a@b://c]", "[\"http://****@hub.test/a?b=c\", a@b://c]"),
             ("base: &b {token: t}\nmore: {<<: *b, x: 1}", "base: &b {token: *}\nmore: {<<: *b, x: 1}"),
         ] {
