@@ -7,8 +7,8 @@ use std::{
 
 use thiserror::Error;
 
-/// Folders inside a folder of scenarios that hold other YAML: pipelines, and accounts for `pullrig resolve`.
-const DATA_FOLDERS: [&str; 2] = ["pipelines", "accounts"];
+/// Folders inside a folder of scenarios that hold other YAML.
+const DATA_FOLDER: &str = "pipelines";
 
 /// A path that was named cannot be read.
 #[derive(Debug, Error)]
@@ -22,7 +22,7 @@ pub struct DiscoverError {
 }
 
 /// The scenario files that `paths` name, in order, each once. A folder stands for every `.yaml` and `.yml` file below it,
-/// except in folders called `pipelines` or `accounts`, which hold data; hidden files and links to folders are left out. A
+/// except in folders called `pipelines`, which hold data; hidden files and links to folders are left out. A
 /// file is taken as it is.
 ///
 /// # Errors
@@ -51,8 +51,7 @@ fn walk(folder: &Path, files: &mut Vec<PathBuf>) -> Result<(), (PathBuf, io::Err
         let entry = entry.map_err(fail)?;
         let name = entry.file_name();
         let is_hidden = name.as_encoded_bytes().starts_with(b".");
-        let is_data = DATA_FOLDERS.iter().any(|data| name == *data);
-        if !is_hidden && !is_data {
+        if !is_hidden && name != DATA_FOLDER {
             children.push((entry.path(), entry.file_type().map_err(fail)?));
         }
     }
