@@ -1,0 +1,104 @@
+//! A `pullrig serve` that ends with its test.
+
+use std::{
+    ffi::OsStr,
+    process::{Child, ExitStatus, Stdio},
+    time::Duration,
+};
+
+use rustix::process::Signal;
+use serde::Deserialize;
+use tempfile::TempDir;
+
+use crate::program::{pullrig, send, wait, wait_until};
+
+/// The longest that `serve` may take until it is ready, on a machine that does much else.
+const READY_WITHIN: Duration = Duration::from_secs(30);
+/// The longest that it may take to stop.
+const STOPPED_WITHIN: Duration = Duration::from_secs(10);
+
+/// A `pullrig serve`, killed when dropped.
+pub struct Serve {
+    child: Child,
+    listeners: Vec<Listener>,
+    _folder: TempDir,
+}
+
+/// A line of `--ready-file`.
+#[derive(Clone, Debug, Deserialize)]
+pub struct Listener {
+    /// Its name: that of the preset.
+    pub name: String,
+    /// Where it is: `http://127.0.0.1:43210`.
+    pub url: String,
+    /// The host names that it plays.
+    pub hosts: Vec<String>,
+}
+
+#[derive(Deserialize)]
+struct Ready {
+    listeners: Vec<Listener>,
+}
+
+impl Serve {
+    /// Starts `pullrig serve` with `args` and waits until it is ready.
+    ///
+    /// # Panics
+    /// It does not get ready.
+    pub fn start<I: IntoIterator<Item: AsRef<OsStr>>>(args: I) -> Self {
+        let folder = tempfile::tempdir().expect("a folder for the ready file");
+        let file = folder.path().join("ready.json");
+        let mut command = pullrig();
+        command.arg("serve").args(args).arg("--ready-file").arg(&file).stdout(Stdio::piped());
+        let mut child = command.spawn().unwrap_or_else(|error| panic!("cannot start {command:?}: {error}"));
+        let text = wait_until(READY_WITHIN, || {
+            if let Ok(Some(status)) = child.try_wait() {
+                panic!("{command:?} ended with {status} instead of serving");
+            }
+            std::fs::read_to_string(&file).ok()
+        });
+        let Some(text) = text else {
+            drop(child.kill());
+            panic!("{command:?} was not ready within {READY_WITHIN:?}");
+        };
+        let Ready { listeners } = serde_json::from_str(&text).expect("the ready file is JSON");
+        Self { child, listeners, _folder: folder }
+    }
+
+    /// What is ready, in order.
+    pub fn listeners(&self) -> &[Listener] {
+        &self.listeners
+    }
+
+    /// The URL of the first listener, without a slash at its end.
+    pub fn url(&self) -> &str {
+        self.listeners.first().map_or("", |listener| listener.url.trim_end_matches('/'))
+    }
+
+    /// Address and port of the first listener, as image references begin.
+    pub fn authority(&self) -> &str {
+        self.url().trim_start_matches("http://").split('/').next().unwrap_or_default()
+    }
+
+    /// Tells it to stop with `signal`, and returns how it ended and what it had printed.
+    ///
+    /// # Panics
+    /// It does not stop.
+    pub fn stop(mut self, signal: Signal) -> (ExitStatus, String) {
+        send(&self.child, signal);
+        let status = wait(&mut self.child, STOPPED_WITHIN);
+        let mut printed = String::new();
+        if let Some(mut stdout) = self.child.stdout.take() {
+            std::io::Read::read_to_string(&mut stdout, &mut printed).expect("standard output is text");
+        }
+        (status, printed)
+    }
+}
+
+impl Drop for Serve {
+    fn drop(&mut self) {
+        // It may have ended already.
+        drop(self.child.kill());
+        drop(self.child.wait());
+    }
+}

@@ -1,0 +1,81 @@
+//! The documents that people read say what the code does.
+
+use std::{collections::BTreeSet, path::Path};
+
+use serde_json::Value;
+use tests::program::workspace;
+
+fn read(file: &str) -> String {
+    std::fs::read_to_string(workspace().join(file)).unwrap_or_else(|error| panic!("{file}: {error}"))
+}
+
+#[test]
+fn the_readme_shows_a_scenario_that_the_suite_runs() {
+    let readme = read("README.md");
+    let shown = readme.split("```yaml\n").nth(1).and_then(|rest| rest.split("```").next());
+    assert_eq!(shown, Some(read("scenarios/connectors/account-override.yaml").as_str()));
+}
+
+#[test]
+fn links_lead_to_files() {
+    for document in ["README.md", "ARCHITECTURE.md", "CONTRIBUTING.md", "scenarios/README.md"] {
+        let text = read(document);
+        let folder = workspace().join(document).parent().map(Path::to_path_buf).unwrap_or_default();
+        for link in text.split("](").skip(1).filter_map(|rest| rest.split(')').next()) {
+            if !link.contains("://") {
+                assert!(folder.join(link).exists(), "{document} links to {link}");
+            }
+        }
+    }
+}
+
+/// The keys of a definition of the schema.
+fn keys(schema: &Value, definition: &str) -> BTreeSet<String> {
+    let properties = &schema["$defs"][definition]["properties"];
+    properties.as_object().map(|properties| properties.keys().cloned().collect()).unwrap_or_default()
+}
+
+#[test]
+fn the_format_is_explained_key_by_key() {
+    let schema = runner::format::schema().to_value();
+    let explained = read("scenarios/README.md");
+    let mut missing = BTreeSet::new();
+    for definition in [
+        "RegistryConfig",
+        "PlatformConfig",
+        "DelegateConfig",
+        "HarnessApiStep",
+        "HttpStep",
+        "PipelineStep",
+        "PullStep",
+        "PushStep",
+        "RuleStep",
+        "LimitStep",
+        "ImageStep",
+        "RepeatStep",
+        "AnswerExpect",
+        "PullExpect",
+        "PushExpect",
+        "FailureExpect",
+        "PipelineExpect",
+        "RegistryExpect",
+        "Seen",
+        "Rule",
+        "Matcher",
+        "Trigger",
+        "Answer",
+        "RetryPolicy",
+    ] {
+        let keys = keys(&schema, definition);
+        assert!(!keys.is_empty(), "the schema has no {definition}");
+        for key in keys {
+            // A key stands alone, in a list or in an example.
+            let is_told =
+                [format!("`{key}`"), format!("{key}:"), format!("`{key} ")].iter().any(|form| explained.contains(form));
+            if !is_told {
+                missing.insert(format!("{definition}.{key}"));
+            }
+        }
+    }
+    assert!(missing.is_empty(), "scenarios/README.md does not mention {missing:?}");
+}
