@@ -98,7 +98,8 @@ impl Plan {
             return Err(complaints);
         }
         let registries = scenario.registries.iter().map(|(name, config)| (name.value.clone(), config.clone(), None));
-        let blueprint = Blueprint { registries: registries.collect(), harness: scenario.harness.clone() };
+        let blueprint =
+            Blueprint { registries: registries.collect(), harness: scenario.harness.clone(), max_entries: None };
         Ok(Self { source: source.clone(), scenario, blueprint, pipelines })
     }
 

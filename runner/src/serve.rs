@@ -13,6 +13,9 @@ use crate::{
     world::{Blueprint, HARNESS_API, World, WorldError},
 };
 
+/// How many entries the journal of a world that stays up keeps: nobody reads the old ones, and they cost memory.
+const MAX_ENTRIES: usize = 10_000;
+
 /// What is served.
 #[derive(Clone, Debug, Default)]
 pub struct ServeRequest {
@@ -119,7 +122,7 @@ impl Served {
         if !complaints.is_empty() {
             return Err(ServeError::Request(complaints));
         }
-        Self::build(&Blueprint { registries, harness: None }, seed).await
+        Self::build(Blueprint { registries, ..Blueprint::default() }, seed).await
     }
 
     /// Builds and starts the world of the scenario `file`, without its steps.
@@ -128,11 +131,12 @@ impl Served {
     /// The scenario is wrong, or its world cannot be built.
     pub async fn start_scenario(file: &Path, seed: Seed) -> Result<Self, ServeError> {
         let plan = Plan::load(file).map_err(ServeError::Request)?;
-        Self::build(&plan.blueprint, plan.scenario.seed.map_or(seed, Seed)).await
+        Self::build(plan.blueprint, plan.scenario.seed.map_or(seed, Seed)).await
     }
 
-    async fn build(blueprint: &Blueprint, seed: Seed) -> Result<Self, ServeError> {
-        let world = World::start(blueprint, Clock::system(), seed).await?;
+    async fn build(blueprint: Blueprint, seed: Seed) -> Result<Self, ServeError> {
+        let blueprint = Blueprint { max_entries: Some(MAX_ENTRIES), ..blueprint };
+        let world = World::start(&blueprint, Clock::system(), seed).await?;
         let mut listeners = Vec::new();
         for (name, _, _) in &blueprint.registries {
             let Some(registry) = world.registry(name) else { continue };

@@ -46,6 +46,8 @@ pub struct Blueprint {
     pub registries: Vec<(String, RegistryConfig, Option<SocketAddr>)>,
     /// The Harness platform, if it takes part.
     pub harness: Option<PlatformConfig>,
+    /// How many entries the journal keeps; none is [`Journal::MAX_ENTRIES`].
+    pub max_entries: Option<usize>,
 }
 
 /// A world could not be built.
@@ -74,7 +76,7 @@ impl World {
     /// # Errors
     /// A listener cannot be opened, or an actor's configuration is wrong in a way that planning did not see.
     pub async fn start(blueprint: &Blueprint, clock: Clock, seed: Seed) -> Result<Self, WorldError> {
-        let journal = Journal::new(&clock);
+        let journal = Journal::bounded(&clock, blueprint.max_entries.unwrap_or(Journal::MAX_ENTRIES));
         let names = Names::default();
         let mut registries = BTreeMap::new();
         for (name, config, at) in &blueprint.registries {

@@ -36,6 +36,7 @@ pub struct Journal(Arc<Shared>);
 
 struct Shared {
     clock: Clock,
+    max_entries: usize,
     // A std mutex: an append or a copy of pointers, never an await.
     book: Mutex<Book>,
     /// The number of the newest entry, for those who wait for one.
@@ -49,12 +50,22 @@ struct Book {
 }
 
 impl Journal {
-    /// How many entries a journal keeps; older ones are dropped, and [counted](Journal::n_dropped).
+    /// How many entries a journal keeps unless told otherwise; older ones are dropped, and [counted](Journal::n_dropped).
     pub const MAX_ENTRIES: usize = 1_000_000;
 
     /// An empty journal that stamps its entries with `clock`, and tells the moves of `clock` too.
     pub fn new(clock: &Clock) -> Self {
-        let shared = Arc::new(Shared { clock: clock.clone(), book: Mutex::default(), newest: watch::Sender::new(0) });
+        Self::bounded(clock, Self::MAX_ENTRIES)
+    }
+
+    /// The same, which keeps the newest `max_entries`.
+    pub fn bounded(clock: &Clock, max_entries: usize) -> Self {
+        let shared = Arc::new(Shared {
+            clock: clock.clone(),
+            max_entries,
+            book: Mutex::default(),
+            newest: watch::Sender::new(0),
+        });
         let journal = Arc::downgrade(&shared);
         clock.observe(Arc::new(move |step| {
             if let Some(shared) = journal.upgrade() {
@@ -71,10 +82,10 @@ impl Journal {
         let at = self.0.clock.now();
         book.n_recorded += 1;
         let seq = book.n_recorded;
-        if book.entries.len() == Self::MAX_ENTRIES {
+        book.entries.push_back(Arc::new(Entry { seq, at, event }));
+        if book.entries.len() > self.0.max_entries {
             book.entries.pop_front();
         }
-        book.entries.push_back(Arc::new(Entry { seq, at, event }));
         drop(book);
         self.0.newest.send_modify(|newest| *newest = seq.max(*newest));
         seq
@@ -149,6 +160,18 @@ mod tests {
         assert_eq!(entries.len(), 1);
         assert_eq!(entries[0].to_string(), "#1    01:00:00.000 clock moved 1h, asked for");
         assert_eq!(journal.since(1).len(), 0);
+    }
+
+    #[test]
+    fn a_full_journal_drops_its_oldest_entries_and_says_how_many() {
+        let clock = Clock::starting_at(Clock::DEFAULT_START);
+        let journal = Journal::bounded(&clock, 2);
+        for _ in 0..5 {
+            clock.advance(Duration::from_secs(1));
+        }
+        let kept: Vec<_> = journal.entries().iter().map(|entry| entry.seq).collect();
+        assert_eq!((kept, journal.n_dropped()), (vec![4, 5], 3));
+        assert_eq!(journal.since(4).len(), 1);
     }
 
     #[tokio::test]
