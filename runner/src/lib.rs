@@ -1,6 +1,6 @@
 //! Scenario files, from text to report.
 //!
-//! The modules are the steps of the way: [`format`] (the file as types) → [`plan`] (every name known) → [`world`] (actors
+//! The modules are the steps of the way: [`mod@format`] (the file as types) → [`plan`] (every name known) → [`world`] (actors
 //! on loopback sockets) → `run` (the steps) → `check` (expectations against what was seen) → [`report`]. [`suite`] does it
 //! for many scenarios at once. [`serve`] is a world that stays up, and [`resolve`] asks where pulls would go without
 //! making any.
