@@ -53,8 +53,12 @@ pub(crate) enum RegistryError {
     ChunkOrder { start: u64, expected: u64 },
     #[error("chunk range is not `start-end`, or not as long as the chunk")]
     ChunkRange,
-    #[error("blob is larger than the {max_bytes} bytes, or all blobs together than the room, that there is")]
+    #[error("blob is larger than {max_bytes} bytes")]
     BlobTooLarge { max_bytes: u64 },
+    #[error("everything that was pushed is together larger than {max_bytes} bytes")]
+    NoRoom { max_bytes: u64 },
+    #[error("the Host header is not a host name")]
+    HostInvalid,
     #[error("body ended before it was complete")]
     BodyBroken,
     #[error("no digest, or a malformed one: {0}")]
@@ -105,7 +109,7 @@ impl RegistryError {
                 with(ErrorCode::Unauthorized, needed.as_deref().map_or(Value::Null, compose_access_detail))
             }
             Self::WrongCredentials => told(ErrorCode::Unauthorized),
-            Self::TokenRequest { .. } => told(ErrorCode::Unsupported),
+            Self::TokenRequest { .. } | Self::HostInvalid => told(ErrorCode::Unsupported),
             Self::TooManyPulls { account, token } => {
                 ErrorEntry::new(ErrorCode::TooManyRequests).with_message(match (account, token) {
                     (None, _) => hub::ANONYMOUS.to_owned(),
@@ -130,7 +134,7 @@ impl RegistryError {
             Self::TooManyUploads { .. } => told(ErrorCode::TooManyRequests),
             Self::ChunkOrder { .. } => told(ErrorCode::RangeInvalid),
             Self::ChunkRange => told(ErrorCode::SizeInvalid),
-            Self::BlobTooLarge { .. } => told(ErrorCode::SizeInvalid),
+            Self::BlobTooLarge { .. } | Self::NoRoom { .. } => told(ErrorCode::SizeInvalid),
             Self::BodyBroken => told(ErrorCode::BlobUploadInvalid),
             Self::DigestInvalid(_) => told(ErrorCode::DigestInvalid),
             Self::DigestMismatch { .. } => {
@@ -156,9 +160,8 @@ impl RegistryError {
     fn status(&self, code: &ErrorCode) -> StatusCode {
         match self {
             Self::Path(EndpointError::NotFound { .. }) => StatusCode::NOT_FOUND,
-            Self::ManifestTooLarge | Self::BlobTooLarge { .. } => StatusCode::PAYLOAD_TOO_LARGE,
-            Self::TokenRequest { .. } => StatusCode::BAD_REQUEST,
-            Self::BodyBroken => StatusCode::BAD_REQUEST,
+            Self::ManifestTooLarge | Self::BlobTooLarge { .. } | Self::NoRoom { .. } => StatusCode::PAYLOAD_TOO_LARGE,
+            Self::TokenRequest { .. } | Self::HostInvalid | Self::BodyBroken => StatusCode::BAD_REQUEST,
             _ => StatusCode::from_u16(code.status()).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR),
         }
     }

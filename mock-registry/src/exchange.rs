@@ -9,11 +9,11 @@ use std::net::{IpAddr, Ipv4Addr};
 use axum::{
     extract::{Request, State},
     middleware::Next,
-    response::Response,
+    response::{IntoResponse, Response},
 };
 use http::{HeaderName, HeaderValue, Method, header, request::Parts};
 use http_body::Body as _;
-use oci::{Digest, Endpoint, EndpointError, EndpointKind, Reference, RepositoryName};
+use oci::{Digest, Endpoint, EndpointError, EndpointKind, Reference, RegistryHost, RepositoryName};
 use testbed::{
     clock::http_date,
     journal::{Counted, Event, Exchange, Subject},
@@ -23,11 +23,14 @@ use testbed::{
 use crate::{
     auth::Identity,
     body::{BodyFault, SentBody, Streamed},
-    error::AnsweredError,
+    error::{AnsweredError, RegistryError},
     rule::AppliedRule,
     settings::Settings,
     state::App,
 };
+
+/// The most of a text from the client that the journal keeps: target, host, user agent, range.
+const MAX_TEXT_BYTES: usize = 2048;
 
 /// What a request asks for, parsed once: layers and handlers read this.
 #[derive(Clone, Debug)]
@@ -48,14 +51,18 @@ pub(crate) struct Resolved {
 
 /// Which endpoint `path` is under the settings; the second value tells whether it is below the registry's own path.
 fn resolve_path(settings: &Settings, path: &str) -> (Result<Endpoint, EndpointError>, bool) {
-    if path == "/token" {
+    if path == settings.token_path && settings.takes_tokens() {
         return (Ok(Endpoint::Token), false);
     }
     let below = settings.path.as_ref().and_then(|prefix| path.strip_prefix('/')?.strip_prefix(prefix.as_str()));
     match below {
         Some("/v2" | "/v2/") => (Ok(Endpoint::Ping), true),
         Some(below) if below.starts_with('/') => (Endpoint::parse_bare(below), true),
-        _ => (Endpoint::parse(path), false),
+        _ => match Endpoint::parse(path) {
+            // Some registries have their token endpoint there; this one has it elsewhere, or has none.
+            Ok(Endpoint::Token) => (Err(EndpointError::NotFound { path: path.to_owned() }), false),
+            parsed => (parsed, false),
+        },
     }
 }
 
@@ -75,10 +82,8 @@ impl Resolved {
         let path = head.uri.path();
         let (endpoint, is_below_path) = resolve_path(settings, path);
         let named = endpoint.as_ref().ok().and_then(Endpoint::repository);
-        let repository = named.and_then(|named| match &settings.path {
-            Some(prefix) if !is_below_path => named.strip_prefix(prefix.as_str()),
-            _ => Some(named.clone()),
-        });
+        let repository =
+            named.and_then(|named| if is_below_path { Some(named.clone()) } else { settings.stored_name(named) });
         Self {
             host,
             path: path.to_owned(),
@@ -119,13 +124,17 @@ impl Resolved {
         }
     }
 
+    /// Which layer of its manifest the blob is, from 1, if it is about a blob and that is known.
+    pub(crate) fn layer_number(&self, app: &App) -> Option<usize> {
+        app.store.layer_number(self.repository.as_ref()?, self.blob()?)
+    }
+
     fn subject(&self, app: &App) -> Subject {
-        let layer = self.repository.as_ref().zip(self.blob());
         Subject::Registry {
             endpoint: self.kind(),
             repository: self.repository.clone().or_else(|| self.named_repository().cloned()),
             reference: self.reference(),
-            layer: layer.and_then(|(repository, digest)| app.store.layer_number(repository, digest)),
+            layer: self.layer_number(app),
         }
     }
 }
@@ -138,14 +147,19 @@ pub(crate) async fn exchange(State(app): State<App>, request: Request, next: Nex
     let asked = Asked::read(&head);
     head.extensions.insert(resolved.clone());
 
-    let mut response = next.run(Request::from_parts(head, body)).await;
+    let mut response = if is_host(&resolved.host) {
+        next.run(Request::from_parts(head, body)).await
+    } else {
+        // What is no host name must not come back in a challenge.
+        RegistryError::HostInvalid.into_response()
+    };
 
     write_headers(&app, &resolved, &mut response);
     let length_bytes = content_length(&response);
     let decided = response.extensions();
     let event = Event::Exchange(Box::new(Exchange {
         actor: app.name.clone(),
-        host: resolved.host.clone(),
+        host: shorten(resolved.host.clone()),
         source: resolved.source,
         connection: connection.as_ref().map_or(0, |connection| connection.id),
         method: asked.method.to_string(),
@@ -174,6 +188,12 @@ pub(crate) async fn exchange(State(app): State<App>, request: Request, next: Nex
     })
 }
 
+/// Whether this is a host name or address, with or without a port. Names without a dot need no port here, unlike in image
+/// references.
+fn is_host(host: &str) -> bool {
+    host.parse::<RegistryHost>().is_ok() || format!("{host}:80").parse::<RegistryHost>().is_ok()
+}
+
 /// What is told of the request in the journal, read before the layers take it.
 struct Asked {
     method: Method,
@@ -187,7 +207,7 @@ impl Asked {
     fn read(head: &Parts) -> Self {
         let text = |name| {
             let value: &HeaderValue = head.headers.get(name)?;
-            Some(String::from_utf8_lossy(value.as_bytes()).into_owned())
+            Some(shorten(String::from_utf8_lossy(value.as_bytes()).into_owned()))
         };
         // Only the scheme: what follows it is a secret, and a value without scheme may be one altogether.
         let scheme = |value: String| match value.split_once(' ') {
@@ -196,12 +216,21 @@ impl Asked {
         };
         Self {
             method: head.method.clone(),
-            target: testbed::redact::target(head.uri.path_and_query().map_or("", |target| target.as_str())),
+            target: shorten(testbed::redact::target(head.uri.path_and_query().map_or("", |target| target.as_str()))),
             authorization: text(header::AUTHORIZATION).map(scheme),
             user_agent: text(header::USER_AGENT),
             range: text(header::RANGE),
         }
     }
+}
+
+/// A text as the journal keeps it: a bound on memory.
+fn shorten(mut text: String) -> String {
+    if text.len() > MAX_TEXT_BYTES {
+        text.truncate(text.floor_char_boundary(MAX_TEXT_BYTES));
+        text.push('…');
+    }
+    text
 }
 
 fn write_headers(app: &App, resolved: &Resolved, response: &mut Response) {

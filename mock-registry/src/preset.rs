@@ -2,7 +2,7 @@
 
 use std::{collections::BTreeMap, time::Duration};
 
-use oci::PullLimit;
+use oci::{PullLimit, PullLimitError};
 use serde::Deserialize;
 use testbed::{diagnostic::Source, yaml};
 
@@ -31,6 +31,9 @@ pub(crate) struct Preset {
     /// The name that its token endpoint answers under, if that is another one.
     #[serde(default)]
     pub(crate) token_host: Option<String>,
+    /// The path of its token endpoint, if clients must log in. Default: `/token`.
+    #[serde(default = "token_path")]
+    pub(crate) token_path: String,
     /// The realm of its challenge, when it is reached by its real name.
     #[serde(default)]
     pub(crate) realm: Option<String>,
@@ -69,6 +72,36 @@ pub(crate) struct Preset {
     pub(crate) headers: BTreeMap<String, String>,
 }
 
+fn token_path() -> String {
+    String::from("/token")
+}
+
+/// A preset that is another one with other limits.
+#[derive(Clone, Debug, Deserialize)]
+#[serde(rename_all = "kebab-case", deny_unknown_fields)]
+struct Derived {
+    about: String,
+    /// The preset that it is otherwise; not itself a derived one.
+    base: String,
+    #[serde(default)]
+    limit: Option<OtherLimit>,
+    #[serde(default)]
+    account_limit: Option<OtherLimit>,
+}
+
+/// A limit in place of another: `100/6h`, or `none`.
+#[derive(Clone, Debug, Deserialize)]
+#[serde(try_from = "String")]
+struct OtherLimit(Option<PullLimit>);
+
+impl TryFrom<String> for OtherLimit {
+    type Error = PullLimitError;
+
+    fn try_from(text: String) -> Result<Self, PullLimitError> {
+        if text == "none" { Ok(Self(None)) } else { text.parse().map(|limit| Self(Some(limit))) }
+    }
+}
+
 /// The names of all presets.
 pub fn preset_names() -> Vec<&'static str> {
     FILES.iter().map(|(name, _)| *name).collect()
@@ -82,10 +115,22 @@ pub fn preset_about(name: &str) -> Option<String> {
 impl Preset {
     /// The preset called `name`.
     pub(crate) fn find(name: &str) -> Option<Self> {
-        let (name, text) = FILES.iter().find(|(known, _)| *known == name)?;
+        let source = source_of(name)?;
         // The files are part of the program; a test reads them all.
-        yaml::from_str(&Source::new(*name, *text)).ok()
+        let Ok(derived) = yaml::from_str::<Derived>(&source) else { return yaml::from_str(&source).ok() };
+        let base: Self = yaml::from_str(&source_of(&derived.base)?).ok()?;
+        Some(Self {
+            about: derived.about,
+            limit: derived.limit.map_or(base.limit, |other| other.0),
+            account_limit: derived.account_limit.map_or(base.account_limit, |other| other.0),
+            ..base
+        })
     }
+}
+
+fn source_of(name: &str) -> Option<Source> {
+    let (name, text) = FILES.iter().find(|(known, _)| *known == name)?;
+    Some(Source::new(*name, *text))
 }
 
 #[cfg(test)]
@@ -94,10 +139,21 @@ mod tests {
 
     #[test]
     fn every_preset_can_be_read() {
-        for (name, text) in FILES {
-            let read = yaml::from_str::<Preset>(&Source::new(name, text));
-            assert!(read.is_ok(), "{name}: {read:?}");
+        for name in preset_names() {
+            let source = source_of(name).unwrap();
+            let errors = (yaml::from_str::<Preset>(&source).err(), yaml::from_str::<Derived>(&source).err());
+            assert!(Preset::find(name).is_some(), "{name}: {errors:?}");
             assert!(preset_about(name).is_some());
         }
+    }
+
+    #[test]
+    fn a_derived_preset_is_its_base_with_other_limits() {
+        let [hub, anon, personal] =
+            ["dockerhub", "dockerhub-anon", "dockerhub-personal"].map(|name| Preset::find(name).unwrap());
+        assert_eq!((anon.limit, anon.account_limit), (hub.limit, None));
+        assert_eq!((personal.limit, personal.account_limit), (None, hub.account_limit));
+        assert_eq!((&anon.hosts, &personal.realm, anon.push), (&hub.hosts, &hub.realm, hub.push));
+        assert!([&hub.about, &anon.about].iter().all(|about| **about != personal.about));
     }
 }

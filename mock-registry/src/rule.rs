@@ -6,6 +6,7 @@
 
 use std::{
     collections::{BTreeMap, HashMap},
+    hash::{DefaultHasher, Hash as _, Hasher as _},
     net::IpAddr,
     sync::{Arc, Mutex, PoisonError},
 };
@@ -38,20 +39,21 @@ pub(crate) struct AppliedRule {
     pub(crate) is_answer: bool,
 }
 
-/// How often each principal at each address asked exactly the same. Clones share it.
+/// How often each principal at each address asked exactly the same, by a hash of all that. Clones share it.
 #[derive(Clone, Debug, Default)]
-pub(crate) struct Attempts(Arc<Mutex<HashMap<AskedBy, u32>>>);
-
-type AskedBy = (Principal, IpAddr, Method, String);
+pub(crate) struct Attempts(Arc<Mutex<HashMap<u64, u32>>>);
 
 impl Attempts {
     /// Counts this request, and returns how many there were with it.
     fn count(&self, principal: &Principal, source: IpAddr, method: &Method, path: &str) -> u32 {
+        // Always the same hash: it decides nothing of value, and one seed gives one journal.
+        let mut hasher = DefaultHasher::new();
+        (principal, source, method, path).hash(&mut hasher);
         let mut attempts = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         if attempts.len() >= MAX_COUNTED {
             attempts.clear();
         }
-        let n = attempts.entry((principal.clone(), source, method.clone(), path.to_owned())).or_default();
+        let n = attempts.entry(hasher.finish()).or_default();
         *n = n.saturating_add(1);
         *n
     }
@@ -101,8 +103,12 @@ pub(crate) async fn rule(State(app): State<App>, request: Request, next: Next) -
 }
 
 fn decide(app: &App, resolved: &Resolved, identity: &Identity, head: &Parts) -> Option<Fired> {
-    // Counted without rules too: one that is added later asks for all attempts.
-    let attempt = app.attempts.count(identity.principal(), resolved.source, &head.method, &resolved.path);
+    // Counted without rules too: one that is added later asks for all attempts. What is no endpoint is not counted: there
+    // are no bounds on what such requests look like.
+    let attempt = match resolved.endpoint {
+        Ok(_) => app.attempts.count(identity.principal(), resolved.source, &head.method, &resolved.path),
+        Err(_) => 1,
+    };
     if app.rules.is_empty() {
         return None;
     }
@@ -110,7 +116,6 @@ fn decide(app: &App, resolved: &Resolved, identity: &Identity, head: &Parts) -> 
 }
 
 fn occasion(app: &App, resolved: &Resolved, identity: &Identity, head: &Parts, attempt: u32) -> Occasion {
-    let layer = resolved.repository.as_ref().zip(resolved.blob());
     let text = |value: &HeaderValue| String::from_utf8_lossy(value.as_bytes()).into_owned();
     let headers: BTreeMap<_, _> = head
         .headers
@@ -123,7 +128,7 @@ fn occasion(app: &App, resolved: &Resolved, identity: &Identity, head: &Parts, a
         method: head.method.to_string(),
         repository: resolved.repository.clone(),
         reference: resolved.reference(),
-        layer: layer.and_then(|(repository, digest)| app.store.layer_number(repository, digest)),
+        layer: resolved.layer_number(app),
         source: resolved.source,
         user_agent: head.headers.get(header::USER_AGENT).map(text),
         headers,

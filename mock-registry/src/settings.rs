@@ -18,6 +18,8 @@ pub(crate) struct Settings {
     pub(crate) token_host: Option<String>,
     /// The realm, when it is reached by its name.
     pub(crate) realm: Option<String>,
+    /// The path of its token endpoint.
+    pub(crate) token_path: String,
     /// The service of its challenge, which is the audience of its tokens.
     pub(crate) service: String,
     /// The issuer of its tokens.
@@ -82,6 +84,14 @@ impl Settings {
     /// The image as this registry calls it: `alpine` on Docker Hub is `library/alpine`.
     pub(crate) fn place(&self, image: ImageSpec) -> ImageSpec {
         if self.library { image.in_library() } else { image }
+    }
+
+    /// The repository as the store names it: without the registry's path. `None`: it is not one of this registry's.
+    pub(crate) fn stored_name(&self, named: &RepositoryName) -> Option<RepositoryName> {
+        match &self.path {
+            Some(prefix) => named.strip_prefix(prefix.as_str()),
+            None => Some(named.clone()),
+        }
     }
 
     /// Every name that leads to the listener.

@@ -9,7 +9,7 @@ use crate::{
     limit::Limiter,
     rule::Attempts,
     settings::Settings,
-    store::{Store, Uploads},
+    store::{Room, Store, Uploads},
 };
 
 /// One registry's state. A clone is a pointer.
@@ -36,6 +36,8 @@ pub(crate) struct Parts {
     pub(crate) limiter: Limiter,
     /// Repositories.
     pub(crate) store: Store,
+    /// How much may be pushed.
+    pub(crate) room: Room,
     /// Pushes under way.
     pub(crate) uploads: Uploads,
 }
@@ -44,13 +46,15 @@ impl App {
     /// A registry that nobody has asked anything yet. Images come from `seed` itself, all else from a part of it.
     pub(crate) fn new(name: String, settings: Settings, clock: Clock, journal: Journal, seed: Seed) -> Self {
         let own = seed.child(&name);
+        let room = Room::default();
         let parts = Parts {
             rules: RuleBook::new(own),
             attempts: Attempts::default(),
             tokens: Tokens::new(&settings, own),
             limiter: Limiter::new(&settings),
             store: Store::new(seed),
-            uploads: Uploads::new(own),
+            uploads: Uploads::new(own, room.clone()),
+            room,
             name,
             settings,
             clock,

@@ -59,6 +59,61 @@ async fn the_challenge_is_docker_hubs() {
 }
 
 #[tokio::test]
+async fn the_token_hosts_own_challenge_is_real_and_no_host_is_made_up() {
+    let hub = hub().await;
+    let real = "Bearer realm=\"https://auth.docker.io/token\",service=\"registry.docker.io\"\n";
+    let invalid = ["no realm", "no www-authenticate", "UNSUPPORTED"];
+    check(
+        &hub,
+        &[
+            ("GET /v2/", &[("host", "auth.docker.io")], 401, &[real]),
+            ("GET /v2/", &[("host", "elsewhere:5000")], 401, &["realm=\"http://elsewhere:5000/token\""]),
+            ("GET /v2/", &[("host", "elsewhere")], 401, &["realm=\"http://elsewhere/token\""]),
+            ("GET /v2/", &[("host", "a\",service=\"b")], 400, &invalid),
+            ("GET /v2/", &[("host", "a b")], 400, &invalid),
+            ("GET /token", &[("host", "a.test/x")], 400, &invalid),
+        ],
+    )
+    .await;
+}
+
+#[tokio::test]
+async fn there_is_a_token_endpoint_only_where_tokens_are_asked_for() {
+    let unknown: &[&str] = &["no token\""];
+    check(&hub().await, &[("GET /token", &[], 200, &[]), ("GET /v2/token", &[], 404, unknown)]).await;
+    for config in [
+        json!({}),
+        json!({ "preset": "harness-registry" }),
+        json!({ "auth": "basic", "accounts": [{ "name": "ci", "password": "x" }] }),
+    ] {
+        let registry = start(config).await;
+        check(&registry, &[("GET /token", &[], 404, unknown), ("GET /v2/token", &[], 404, unknown)]).await;
+    }
+    let harness = start(json!({ "preset": "harness-registry", "auth": "bearer" })).await;
+    let realm = "realm=\"https://app.harness.io/v2/token\"";
+    check(
+        &harness,
+        &[
+            ("GET /v2/", &[("host", "app.harness.io")], 401, &[realm]),
+            ("GET /v2/token", &[], 200, &["\"expires_in\":300"]),
+            ("GET /token", &[], 404, unknown),
+        ],
+    )
+    .await;
+}
+
+#[tokio::test]
+async fn what_the_journal_keeps_of_a_request_is_bounded() {
+    let registry = start(json!({})).await;
+    let long = "x".repeat(3_000);
+    ask(&registry, &format!("GET /v2/?{long}"), &[("user-agent", &long), ("range", &long), ("host", &long)]).await;
+    let told = exchanges(&registry).pop().unwrap();
+    for text in [Some(told.target), told.user_agent, told.range, Some(told.host)] {
+        assert_eq!(text.map(|text| text.chars().count()), Some(2_049));
+    }
+}
+
+#[tokio::test]
 async fn the_token_answer_has_every_field() {
     let hub = hub().await;
     let answer = ask(
@@ -95,8 +150,13 @@ async fn a_token_opens_what_it_names_until_it_ends() {
     .await;
     hub.clock().advance(Duration::from_secs(300));
     check(&hub, &[(&get, with, 401, &["error=\"invalid_token\""])]).await;
-    let told = exchanges(&hub);
-    assert!(told.iter().all(|exchange| exchange.authorization.as_deref().unwrap_or("Bearer") == "Bearer"));
+    let told: Vec<_> = exchanges(&hub).into_iter().map(|exchange| exchange.authorization).collect();
+    let told: Vec<_> = told.iter().map(Option::as_deref).collect();
+    // The first one asked for the token.
+    assert_eq!(
+        told,
+        [None, Some("Bearer"), Some("Bearer"), Some("Bearer"), Some("Bearer"), Some("Bearer"), Some("Bearer")]
+    );
     let journal: String = hub.journal().entries().iter().map(|entry| serde_json::to_string(entry).unwrap()).collect();
     assert!(!journal.contains(&pull), "the journal has the token");
 }
@@ -122,18 +182,16 @@ async fn a_token_for_another_registry_is_refused() {
 #[tokio::test]
 async fn an_absent_repository_looks_like_a_private_one() {
     let hub = hub().await;
-    let token = token(&hub, "repository:no/such:pull", None).await;
-    let authorization = format!("Bearer {token}");
-    check(
-        &hub,
-        &[(
-            "GET /v2/no/such/manifests/latest",
-            &[("authorization", &authorization)],
-            401,
-            &["error=\"insufficient_scope\"", "UNAUTHORIZED"],
-        )],
-    )
-    .await;
+    let get = "GET /v2/no/such/manifests/latest";
+    for account in [None, Some(("ci", "secret"))] {
+        let authorization = format!("Bearer {}", token(&hub, "repository:no/such:pull", account).await);
+        let refused = &["error=\"insufficient_scope\"", "UNAUTHORIZED", "no ratelimit"];
+        check(&hub, &[(get, &[("authorization", &authorization)], 401, refused)]).await;
+    }
+    assert!(exchanges(&hub).iter().all(|exchange| exchange.counted.is_none()));
+    // Who pushes makes the repository, and may see that it is not there yet.
+    let authorization = format!("Bearer {}", token(&hub, "repository:no/such:pull,push", Some(("ci", "secret"))).await);
+    check(&hub, &[(get, &[("authorization", &authorization)], 404, &["NAME_UNKNOWN"])]).await;
 }
 
 #[tokio::test]

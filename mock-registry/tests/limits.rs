@@ -145,6 +145,59 @@ async fn pulls_at_the_same_time_are_granted_no_more_than_the_limit() {
     let get = format!("GET {MANIFEST}");
     let headers = [("authorization", token.as_str())];
     let calls = (0..30).map(|_| ask(&hub, &get, &headers));
-    let granted = futures_util::future::join_all(calls).await.iter().filter(|answer| answer.status == 200).count();
-    assert_eq!(granted, 7);
+    let answers = futures_util::future::join_all(calls).await;
+    let mut told: Vec<_> = answers.iter().map(|a| (a.status, a.header("ratelimit-remaining").to_owned())).collect();
+    told.sort();
+    let granted = (0..7).map(|n| (200, format!("{n};w=21600")));
+    let refused = (0..23).map(|_| (429, String::from("0;w=21600")));
+    assert_eq!(told, granted.chain(refused).collect::<Vec<_>>());
+}
+
+/// What each preset tells: the limit in the headers of an anonymous pull and of an account's, and in their tokens.
+#[tokio::test]
+async fn the_limits_of_every_preset() {
+    type Told = (&'static str, &'static str);
+    const FREE: Told = ("", "");
+    const ANONYMOUS: Told = ("100;w=21600", "99;w=21600");
+    const PERSONAL: Told = ("200;w=21600", "199;w=21600");
+    let presets = [
+        ("dockerhub", ANONYMOUS, PERSONAL),
+        ("dockerhub-anon", ANONYMOUS, FREE),
+        ("dockerhub-personal", FREE, PERSONAL),
+        ("harness-registry", FREE, FREE),
+        ("generic", FREE, FREE),
+    ];
+    assert_eq!(presets.map(|(name, ..)| name).to_vec(), mock_registry::preset_names());
+    for (preset, anonymous, account) in presets {
+        let is_hub = preset.starts_with("dockerhub");
+        let accounts = if is_hub { json!([{ "name": "ci", "password": "secret" }]) } else { json!([]) };
+        let registry = start(json!({ "preset": preset, "accounts": accounts, "images": [{ "name": IMAGE }] })).await;
+        let path =
+            if preset == "harness-registry" { MANIFEST.replace("/v2/", "/v2/registry/") } else { MANIFEST.into() };
+        for (who, (limit, remaining)) in [(None, anonymous), (Some(("ci", "secret")), account)] {
+            let proof = if is_hub { bearer(&registry, who).await } else { String::from("none") };
+            for method in ["GET", "HEAD"] {
+                let answer = ask(&registry, &format!("{method} {path}"), &[("authorization", &proof)]).await;
+                let told = (answer.status, answer.header("ratelimit-limit"), answer.header("ratelimit-remaining"));
+                assert_eq!(told, (200, limit, remaining), "{method} {preset} {who:?}");
+                assert_eq!(answer.header("docker-ratelimit-source").is_empty(), limit.is_empty(), "{preset} {who:?}");
+            }
+            if is_hub {
+                let in_token = parameters(&proof);
+                let expected = match limit.split_once(";w=") {
+                    Some((pulls, window)) => json!({ "pull_limit": pulls, "pull_limit_interval": window }),
+                    None => serde_json::Value::Null,
+                };
+                assert_eq!(in_token, expected, "{preset} {who:?}");
+            }
+        }
+    }
+}
+
+/// `access[0].parameters` of a token.
+fn parameters(bearer: &str) -> serde_json::Value {
+    let claims = bearer.split('.').nth(1).unwrap();
+    let claims = base64::Engine::decode(&base64::engine::general_purpose::URL_SAFE_NO_PAD, claims).unwrap();
+    let claims: serde_json::Value = serde_json::from_slice(&claims).unwrap();
+    claims["access"][0]["parameters"].clone()
 }

@@ -2,7 +2,7 @@
 
 mod common;
 
-use common::{IMAGE, ask, check, send, start};
+use common::{Answer, IMAGE, MANIFEST, ask, check, request, send, start};
 use mock_registry::MockRegistry;
 use oci::{Algorithm, Descriptor, Digest, ImageManifest, MediaType};
 use serde_json::json;
@@ -39,8 +39,20 @@ async fn a_blob_comes_in_chunks_that_must_be_in_order() {
     assert_eq!((early.status, early.code().as_str()), (416, "RANGE_INVALID"));
     let status = ask(&registry, &format!("GET {location}"), &[]).await;
     assert_eq!((status.status, status.header("range")), (204, "0-4"));
-    assert_eq!(chunk("5-9", b"abc").await.code(), "SIZE_INVALID");
-    assert_eq!(chunk("x", b"abc").await.code(), "SIZE_INVALID");
+    for range in ["5-9", "5-3", "x", "5-18446744073709551615"] {
+        assert_eq!(chunk(range, b"abc").await.code(), "SIZE_INVALID", "{range}");
+    }
+    // Without a length of its own, the body is known to be wrong only when it was read; nothing of it stays.
+    for range in ["5-9", "5-5"] {
+        let pieces = futures_util::stream::iter([Ok::<_, std::io::Error>("a"), Ok("bc")]);
+        let call = request(&registry, &patch, &[OCTETS, ("content-range", range)]);
+        let answer = Answer::of(call.body(reqwest::Body::wrap_stream(pieces)).send().await.unwrap()).await;
+        assert_eq!(answer.code(), "SIZE_INVALID", "{range}");
+        assert_eq!(ask(&registry, &format!("GET {location}"), &[]).await.header("range"), "0-4");
+    }
+    assert_eq!(chunk("5-10", b" world").await.status, 202);
+    let put = format!("PUT {location}?digest={}", Digest::of(b"hello world"));
+    assert_eq!(send(&registry, &put, &[OCTETS], Vec::new()).await.status, 201);
 
     let location = open(&registry, "a/b").await;
     let patch = format!("PATCH {location}");
@@ -51,6 +63,32 @@ async fn a_blob_comes_in_chunks_that_must_be_in_order() {
     let blob = ask(&registry, &format!("GET /v2/a/b/blobs/{digest}"), &[]).await;
     assert_eq!(blob.text(), "hello world");
     check(&registry, &[(&format!("GET {location}"), &[], 404, &["BLOB_UPLOAD_UNKNOWN"])]).await;
+}
+
+/// The second waits for the first, and must not find its emptied session.
+#[tokio::test(flavor = "multi_thread")]
+async fn of_two_puts_on_one_upload_one_is_kept_and_is_what_it_says() {
+    let registry = start(json!({})).await;
+    for _ in 0..20 {
+        let location = open(&registry, "a/b").await;
+        let bodies = [vec![b'a'; 300_000], vec![b'b'; 300_000]];
+        let digests = [0, 1].map(|n: usize| Digest::of(&bodies[n]));
+        let put = async |n: usize| {
+            let call = format!("PUT {location}?digest={}", digests[n]);
+            send(&registry, &call, &[OCTETS], bodies[n].clone()).await
+        };
+        let answers = futures_util::future::join(put(0), put(1)).await;
+        let mut statuses = [answers.0.status, answers.1.status];
+        statuses.sort_unstable();
+        assert_eq!(statuses, [201, 404], "{}{}", answers.0.text(), answers.1.text());
+        for (digest, body) in digests.iter().zip(&bodies) {
+            let blob = ask(&registry, &format!("GET /v2/a/b/blobs/{digest}"), &[]).await;
+            assert!(blob.status == 404 || blob.body == *body);
+        }
+        for digest in &digests {
+            ask(&registry, &format!("DELETE /v2/a/b/blobs/{digest}"), &[]).await;
+        }
+    }
 }
 
 #[tokio::test]
@@ -85,6 +123,8 @@ async fn a_blob_is_mounted_from_where_it_is() {
         &registry,
         &[
             (&mount(&absent, "a/source"), &[], 202, &["docker-upload-uuid"]),
+            ("POST /v2/a/target/blobs/uploads/?mount=sha256:zz&from=a/source", &[], 202, &["docker-upload-uuid"]),
+            ("POST /v2/a/target/blobs/uploads/?mount=&from=", &[], 202, &["docker-upload-uuid"]),
             (&mount(&digest, "a/elsewhere"), &[], 202, &["location: /v2/a/target/blobs/uploads/"]),
             (&blob, &[], 404, &["NAME_UNKNOWN"]),
             (&mount(&digest, "a/source"), &[], 201, &["location: /v2/a/target/blobs/sha256"]),
@@ -164,6 +204,39 @@ async fn a_manifest_is_kept_as_it_is_and_checked() {
             (&format!("DELETE /v2/a/b/manifests/{digest}"), &[], 404, &["MANIFEST_UNKNOWN"]),
             (&format!("DELETE /v2/a/b/blobs/{}", config.digest), &[], 202, &[]),
             (&format!("GET /v2/a/b/blobs/{}", config.digest), &[], 404, &["BLOB_UNKNOWN"]),
+        ],
+    )
+    .await;
+}
+
+/// The digests of an image are those of the same image in any registry of the same seed.
+#[tokio::test]
+async fn what_is_deleted_before_anybody_asked_for_it_is_gone() {
+    let config = || json!({ "images": [{ "name": IMAGE, "layers": ["2KiB"] }] });
+    let manifest = ask(&start(config()).await, &format!("GET {MANIFEST}"), &[]).await;
+    let digest = Digest::of(&manifest.body);
+    let layer = serde_json::from_slice::<ImageManifest>(&manifest.body).unwrap().layers[0].digest.clone();
+    let registry = start(config()).await;
+    let name = "/v2/harness/ci-addon";
+    check(
+        &registry,
+        &[
+            (&format!("DELETE {name}/blobs/{layer}"), &[], 202, &[]),
+            (&format!("GET {name}/blobs/{layer}"), &[], 404, &["BLOB_UNKNOWN"]),
+            (&format!("DELETE {name}/manifests/{digest}"), &[], 202, &[]),
+            (&format!("GET {MANIFEST}"), &[], 404, &["MANIFEST_UNKNOWN"]),
+            (&format!("GET {name}/manifests/{digest}"), &[], 404, &["MANIFEST_UNKNOWN"]),
+        ],
+    )
+    .await;
+    // Without its tag a manifest stays what it is.
+    let registry = start(config()).await;
+    check(
+        &registry,
+        &[
+            (&format!("DELETE {MANIFEST}"), &[], 202, &[]),
+            (&format!("GET {MANIFEST}"), &[], 404, &["MANIFEST_UNKNOWN"]),
+            (&format!("GET {name}/manifests/{digest}"), &[], 200, &[]),
         ],
     )
     .await;

@@ -8,6 +8,9 @@
 //! | 200 | the prefix is discarded as it comes by, and the rest appended |
 //! | 206 with another range, 416 | from zero, as one more attempt of the policy |
 //!
+//! An attempt that brings the blob at least 64 KiB further than any before it is progress, and the policy's attempts begin
+//! anew: a large blob over a bad line comes through, and one that drips does not go on for ever.
+//!
 //! More bytes than the descriptor says are an error at once. A wrong digest at the end starts from zero once, and is the
 //! outcome the second time.
 //!
@@ -38,6 +41,9 @@ const BODY_DEADLINE: Duration = Duration::from_secs(30 * 60);
 /// How much has to arrive between two pieces of news about it.
 const NEWS_BYTES: u64 = 256 * 1024;
 
+/// How much further than ever an attempt has to come to be progress: it bounds the attempts by the size of the blob.
+const PROGRESS_BYTES: u64 = 64 * 1024;
+
 /// Fetches the blob that `descriptor` points at into `sink`.
 pub(crate) async fn fetch(
     session: &Session,
@@ -54,6 +60,7 @@ pub(crate) async fn fetch(
     let mut attempts = Attempts::new(session, participant, ask.name());
     let mut download = Download::new(session, descriptor, sink.create_blob().await?);
     let mut n_mismatches = 0;
+    let mut n_furthest = 0;
     loop {
         let trouble = match download.go_on(participant, &ask).await {
             Ok(()) => match download.verify() {
@@ -69,6 +76,10 @@ pub(crate) async fn fetch(
             }
         }
         let must_restart = trouble.cause == crate::retry::Cause::Content;
+        if !must_restart && download.n_bytes >= n_furthest + PROGRESS_BYTES {
+            n_furthest = download.n_bytes;
+            attempts.reset();
+        }
         attempts.wait_after(trouble).await?;
         if must_restart {
             download.restart().await?;

@@ -1,7 +1,8 @@
 //! A push, told from top to bottom: the blobs that the registry lacks, then the manifest that names them.
 //!
 //! A blob goes up in one piece: `HEAD` asks whether it is there, `POST` opens an upload, `PUT` sends and closes it. Where an
-//! attempt fails, the same request is made again, as the policy says.
+//! attempt fails, the same request is made again, as the policy says. `POST` and `PUT` are one attempt: an upload that broke
+//! off has a part of the blob already, or is gone, so it takes a new one.
 //!
 //! Source: distribution-spec, "Pushing blobs", "POST then PUT", and "Pushing manifests".
 
@@ -15,10 +16,10 @@ use testbed::{
 use url::Url;
 
 use crate::{
-    failure::failure,
+    failure::Trouble,
     local_image::{LocalBlob, LocalImage},
     puller::Settings,
-    session::Session,
+    session::{Attempts, Session},
     transport::{Ask, text},
 };
 
@@ -68,16 +69,27 @@ async fn push_blob(
         Err(failure) => return Err(failure),
     }
 
-    let uploads = session.url(&Endpoint::Uploads { repository });
-    let opened = session.send(participant, &Ask::new(Method::POST, uploads.clone())).await?;
-    let location = text(opened.headers(), LOCATION).and_then(|location| uploads.join(location).ok());
+    let open = Ask::new(Method::POST, session.url(&Endpoint::Uploads { repository }));
+    let mut attempts = Attempts::new(session, participant, open.name());
+    loop {
+        match upload(session, participant, &open, blob).await {
+            Ok(()) => return Ok(()),
+            Err(trouble) => attempts.wait_after(trouble).await?,
+        }
+    }
+}
+
+/// One attempt: opens an upload, and sends the blob there.
+async fn upload(session: &Session, participant: &Participant, open: &Ask, blob: &LocalBlob) -> Result<(), Trouble> {
+    let opened = session.exchange(participant, open).await?;
+    let location = text(opened.headers(), LOCATION).and_then(|location| open.url.join(location).ok());
     let Some(upload) = location else {
-        let message = format!("POST {}: the registry opened an upload and does not say where", uploads.path());
-        return Err(failure(FailureKind::Protocol, message));
+        let message = format!("{}: the registry opened an upload and does not say where", open.name());
+        return Err(Trouble::last(FailureKind::Protocol, message));
     };
 
     let body = Some((MediaType::OCTET_STREAM, blob.bytes.clone()));
-    session.send(participant, &Ask { body, ..Ask::new(Method::PUT, closing(upload, &blob.digest)) }).await?;
+    session.exchange(participant, &Ask { body, ..Ask::new(Method::PUT, closing(upload, &blob.digest)) }).await?;
     Ok(())
 }
 

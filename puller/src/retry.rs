@@ -10,13 +10,17 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use testbed::Timestamp;
 
+/// The longest `Retry-After` that is believed without a cap: registries have been seen to send the instant, in seconds since
+/// 1970, where RFC 9110 has seconds to wait (facts/registry A9).
+const MAX_HONOURED: Duration = Duration::from_secs(24 * 60 * 60);
+
 /// How often a request is made, and how long the client waits in between.
 ///
 /// In a file: `retry: {attempts: 5, backoff: {first: 1s, factor: 2, max: 30s}, retry-after: honour}`.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "kebab-case", deny_unknown_fields, default)]
 pub struct RetryPolicy {
-    /// How often one request is made at most, the first time included. Default 3.
+    /// How often one request is made at most, the first time included; for a blob, since it last gained 64 KiB. Default 3.
     pub attempts: NonZeroU32,
     /// The waits between the attempts. Default 1s, doubled each time, at most 30s.
     pub backoff: Backoff,
@@ -50,7 +54,8 @@ pub struct Backoff {
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "kebab-case")]
 pub enum RetryAfter {
-    /// The wait is as long as the registry says, in place of the back-off.
+    /// The wait is as long as the registry says, in place of the back-off. More than 24 hours is taken for a mistake, such
+    /// as an instant in seconds since 1970 where seconds to wait are meant, and ignored.
     #[default]
     Honour,
     /// Nothing, as in most clients: docker, containerd, BuildKit, crane.
@@ -117,7 +122,7 @@ impl RetryPolicy {
             return Decision::GiveUp;
         }
         let asked_for = match self.retry_after {
-            RetryAfter::Honour => retry_after,
+            RetryAfter::Honour => retry_after.filter(|wait| *wait <= MAX_HONOURED),
             RetryAfter::Ignore => None,
             RetryAfter::Cap(longest) => retry_after.map(|wait| wait.min(longest)),
         };
@@ -197,6 +202,20 @@ mod tests {
     }
 
     #[test]
+    fn a_retry_after_of_more_than_a_day_is_a_mistake() {
+        let check = |retry_after, asked: u64, expected| {
+            let policy = RetryPolicy { retry_after, too_many_requests: true, ..RetryPolicy::default() };
+            let decision = policy.decide(1, Cause::Status(429), Some(Duration::from_secs(asked)));
+            assert_eq!(decision, Decision::Wait(Duration::from_secs(expected)), "{asked}");
+        };
+        check(RetryAfter::Honour, 86_400, 86_400);
+        check(RetryAfter::Honour, 86_401, 1);
+        // The instant in place of the wait.
+        check(RetryAfter::Honour, 1_767_225_660, 1);
+        check(RetryAfter::Cap(60 * SECOND), 1_767_225_660, 60);
+    }
+
+    #[test]
     fn retry_after_is_seconds_or_a_date() {
         let check = |text, expected: Option<u64>| {
             let wait = parse_retry_after(text, Clock::DEFAULT_START);
@@ -255,7 +274,8 @@ mod tests {
                 (Decision::Wait(wait), RetryAfter::Cap(cap)) => {
                     prop_assert_eq!(wait, asked.min(cap));
                 }
-                (Decision::Wait(wait), _) => prop_assert_eq!(wait, asked),
+                (Decision::Wait(wait), _) if seconds <= 86_400 => prop_assert_eq!(wait, asked),
+                (Decision::Wait(wait), _) => prop_assert_eq!(wait, policy.backoff.after(1)),
             }
         }
 

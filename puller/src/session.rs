@@ -138,6 +138,11 @@ impl<'a> Attempts<'a> {
         Self { session, participant, request, n_failed: 0 }
     }
 
+    /// Begins to count anew.
+    pub(crate) fn reset(&mut self) {
+        self.n_failed = 0;
+    }
+
     /// After a failed attempt: waits as the policy says, so that the caller tries again.
     ///
     /// # Errors

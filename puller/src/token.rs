@@ -72,12 +72,14 @@ pub(crate) fn choose(challenges: &[Challenge]) -> Option<&Challenge> {
     bearer.or_else(|| challenges.iter().find(|challenge| matches!(challenge, Challenge::Basic { .. })))
 }
 
-/// Whether a password for `registry` may be sent to `realm`: it is the same host, or at least https.
+/// Whether a password for `registry` may be sent to `realm`: over https, or as openly as the registry itself is asked.
 ///
-/// A registry can name any realm, and one that names a plain http service elsewhere would have the password sent there for
-/// all to read. Ports do not count, and all loopback names are one host: that is one machine.
+/// A registry can name any realm. One that is asked over https and names a plain http service, its own host included,
+/// would have the password sent for all to read. A registry that is asked over plain http may name a plain service on its
+/// own host. Ports do not count, and all loopback names are one host: that is one machine.
 pub(crate) fn may_send_credentials(registry: &Url, realm: &Url) -> bool {
-    realm.scheme() == "https" || registry.host() == realm.host() || (is_loopback(registry) && is_loopback(realm))
+    let is_same_host = registry.host() == realm.host() || (is_loopback(registry) && is_loopback(realm));
+    realm.scheme() == "https" || (registry.scheme() == "http" && is_same_host)
 }
 
 /// Whether `url` names this machine by a loopback name or address.
@@ -203,13 +205,17 @@ mod tests {
     }
 
     #[test]
-    fn a_password_goes_to_the_registry_or_over_https_only() {
+    fn a_password_goes_over_https_or_as_openly_as_the_registry_is_asked() {
         let check = |registry, realm, expected| {
             assert_eq!(may_send_credentials(&url(registry), &url(realm)), expected, "{registry} {realm}");
         };
         check("https://registry-1.docker.io", "https://auth.docker.io/token", true);
         check("https://registry.test", "http://elsewhere.test/token", false);
-        check("https://registry.test", "http://registry.test:8080/token", true);
+        check("https://registry.test", "http://registry.test:8080/token", false);
+        check("https://localhost:5000", "http://localhost:5000/token", false);
+        check("http://registry.test", "http://registry.test:8080/token", true);
+        check("http://registry.test", "http://elsewhere.test/token", false);
+        check("http://localhost:5000", "https://auth.test/token", true);
         check("http://localhost:5000", "http://127.0.0.1:5001/token", true);
         check("https://registry.test", "http://localhost:5001/token", false);
     }

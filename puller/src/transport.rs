@@ -158,7 +158,7 @@ impl Session {
         let account = self.credentials.as_ref().map(|credentials| credentials.username.as_str());
         if account.is_some() && !may_send_credentials(&self.registry, &key.realm) {
             let message = format!(
-                "unauthorized: the token service {} is neither https nor on {}: no password is sent there",
+                "unauthorized: the token service {} is plain http: the password for {} is not sent there",
                 shown(&key.realm),
                 self.registry.host_str().unwrap_or_default(),
             );

@@ -4,7 +4,7 @@ use axum::{body::Body, response::Response};
 use http::{HeaderMap, HeaderValue, StatusCode, header};
 use oci::{ContentRange, Digest, RangeRequest, RepositoryName, ResolvedRange};
 
-use super::{find, has_already, header_value, manifests::CONTENT_DIGEST};
+use super::{empty, find, has_already, header_value, manifests::CONTENT_DIGEST};
 use crate::{
     body::{ContentBody, Streamed},
     error::RegistryError,
@@ -72,11 +72,9 @@ fn wanted_range(headers: &HeaderMap, etag: &str, size_bytes: u64) -> Result<Opti
 /// `NAME_UNKNOWN` 404, `BLOB_UNKNOWN` 404.
 ///
 /// Source: distribution-spec, "Deleting Blobs".
-pub(super) fn delete_blob(app: &App, name: &RepositoryName, digest: &Digest) -> Result<Response, RegistryError> {
-    if !find(app, name)?.remove_blob(digest) {
+pub(super) async fn delete_blob(app: &App, name: &RepositoryName, digest: &Digest) -> Result<Response, RegistryError> {
+    if !find(app, name)?.delete_blob(digest).await {
         return Err(RegistryError::BlobUnknown(digest.clone()));
     }
-    let mut response = Response::new(Body::empty());
-    *response.status_mut() = StatusCode::ACCEPTED;
-    Ok(response)
+    Ok(empty(StatusCode::ACCEPTED))
 }

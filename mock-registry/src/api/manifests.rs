@@ -7,7 +7,7 @@ use oci::{
     Accept, Digest, MAX_MANIFEST_BYTES, Manifest, MediaType, Platform, Reference, RepositoryName, Tag, TagError,
 };
 
-use super::{find, has_already, header_value, listing::query};
+use super::{empty, find, has_already, header_value, listing::query};
 use crate::{
     error::RegistryError,
     exchange::Resolved,
@@ -101,7 +101,7 @@ fn check_accepted(stored: StoredManifest, accept: &Accept) -> Result<StoredManif
 /// `OCI-Tag` for each `tag=` of a push by digest.
 ///
 /// # Errors
-/// `MANIFEST_INVALID` 413 over 4 MiB, 400 if it is no manifest. `DIGEST_INVALID` 400: the bytes have another digest.
+/// `MANIFEST_INVALID` 413 over 4 MiB, 400 if it is no manifest. `SIZE_INVALID` 413: there is no room left. `DIGEST_INVALID` 400: the bytes have another digest.
 /// `MANIFEST_BLOB_UNKNOWN` 400: a blob or a listed manifest is not in this repository.
 ///
 /// Source: distribution-spec, "Pushing Manifests".
@@ -136,11 +136,14 @@ pub(super) async fn put_manifest(
     };
     // A push that is refused makes no repository.
     let layers = check_content(&app.store.find(name).unwrap_or_default(), &manifest).await?;
-    let stored = StoredManifest { digest: digest.clone(), media_type: manifest.media_type().clone(), bytes };
+    let stored = StoredManifest {
+        digest: digest.clone(),
+        media_type: manifest.media_type().clone(),
+        bytes: app.room.keep(bytes)?,
+    };
     app.store.find_or_make(name).put_manifest(stored, &tags, &layers);
 
-    let mut response = Response::new(Body::empty());
-    *response.status_mut() = StatusCode::CREATED;
+    let mut response = empty(StatusCode::CREATED);
     let named = resolved.named_repository().unwrap_or(name);
     let headers = response.headers_mut();
     headers.insert(header::LOCATION, header_value(format!("/v2/{named}/manifests/{digest}")));
@@ -200,14 +203,8 @@ pub(super) async fn delete_manifest(
     reference: &Reference,
 ) -> Result<Response, RegistryError> {
     let repository = find(app, name)?;
-    let is_removed = match reference {
-        Reference::Tag(tag) => repository.remove_tag(tag),
-        Reference::Digest(digest) => repository.remove_manifest(digest),
-    };
-    if !is_removed {
+    if !repository.delete_manifest(reference).await {
         return Err(RegistryError::ManifestUnknown(reference.clone()));
     }
-    let mut response = Response::new(Body::empty());
-    *response.status_mut() = StatusCode::ACCEPTED;
-    Ok(response)
+    Ok(empty(StatusCode::ACCEPTED))
 }

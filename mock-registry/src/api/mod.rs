@@ -14,10 +14,11 @@ mod token;
 mod uploads;
 
 use axum::{
+    body::Body,
     extract::{Request, State},
     response::{IntoResponse, Response},
 };
-use http::Method;
+use http::{Method, StatusCode};
 use oci::{Endpoint, EndpointError, RepositoryName};
 
 use crate::{AuthConfig, auth::Identity, error::RegistryError, exchange::Resolved, state::App};
@@ -71,7 +72,7 @@ async fn dispatch(app: &App, resolved: Resolved, request: Request) -> Result<Res
         }
         (Endpoint::Blob { digest, .. }, &Method::DELETE) => {
             check_push(app, &request)?;
-            blobs::delete_blob(app, &repository, &digest)
+            blobs::delete_blob(app, &repository, &digest).await
         }
         (Endpoint::Blob { .. }, _) => refuse("GET, HEAD, DELETE"),
         (Endpoint::Tags { .. }, &(Method::GET | Method::HEAD)) => tags::get_tags(app, &resolved, &repository, &request),
@@ -112,6 +113,13 @@ fn check_push(app: &App, request: &Request) -> Result<(), RegistryError> {
             ))
         }
     }
+}
+
+/// An answer that is its status and headers.
+fn empty(status: StatusCode) -> Response {
+    let mut response = Response::new(Body::empty());
+    *response.status_mut() = status;
+    response
 }
 
 /// The repository, which must be there.

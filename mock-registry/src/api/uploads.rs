@@ -11,7 +11,7 @@ use http_body_util::BodyExt as _;
 use oci::{Digest, RepositoryName, UploadId};
 use tokio::time::timeout;
 
-use super::{header_value, listing::query, manifests::CONTENT_DIGEST};
+use super::{empty, header_value, listing::query, manifests::CONTENT_DIGEST};
 use crate::{
     auth::{Identity, may_pull},
     error::RegistryError,
@@ -29,8 +29,8 @@ const UPLOAD_UUID: HeaderName = HeaderName::from_static("docker-upload-uuid");
 /// it from another repository, 201, or opens an upload after all, 202.
 ///
 /// # Errors
-/// `DIGEST_INVALID` 400: malformed, or not the content's. `SIZE_INVALID` 413: the blob is too large. `TOOMANYREQUESTS`
-/// 429: too many uploads are open.
+/// `DIGEST_INVALID` 400: `digest` is malformed, or not the content's. `SIZE_INVALID` 413: the blob is too large.
+/// `TOOMANYREQUESTS` 429: too many uploads are open, and none of them is idle.
 pub(super) async fn post_upload(
     app: &App,
     resolved: &Resolved,
@@ -40,10 +40,12 @@ pub(super) async fn post_upload(
     let query = query(request.uri());
     let get = |wanted: &str| query.iter().find(|(name, _)| name == wanted).map(|(_, value)| value.as_str());
     if let Some(digest) = get("mount") {
-        let digest = parse_digest(digest)?;
-        let identity = request.extensions().get::<Identity>().cloned();
-        if let Some(content) = find_mounted(app, identity.as_ref(), get("from"), &digest).await {
-            return Ok(keep(app, resolved, name, &digest, content));
+        // A mount that fails, for whatever reason, is an upload.
+        if let Ok(digest) = parse_digest(digest) {
+            let identity = request.extensions().get::<Identity>().cloned();
+            if let Some(content) = find_mounted(app, identity.as_ref(), get("from"), &digest).await {
+                return Ok(keep(app, resolved, name, &digest, content));
+            }
         }
     } else if let Some(digest) = get("digest") {
         let digest = parse_digest(digest)?;
@@ -62,11 +64,7 @@ async fn find_mounted(app: &App, identity: Option<&Identity>, from: Option<&str>
     if !may_pull(app, identity?, &named) {
         return None;
     }
-    let source = match &app.settings.path {
-        Some(prefix) => named.strip_prefix(prefix.as_str())?,
-        None => named,
-    };
-    app.store.find(&source)?.blob(digest).await
+    app.store.find(&app.settings.stored_name(&named)?)?.blob(digest).await
 }
 
 /// `GET /v2/<name>/blobs/uploads/<id>`: how far the upload is, 204 with `Range`.
@@ -80,7 +78,7 @@ pub(super) async fn get_upload(
     id: &UploadId,
 ) -> Result<Response, RegistryError> {
     let session = app.uploads.find(name, id).ok_or(RegistryError::UploadUnknown)?;
-    let size_bytes = session.lock().await.size_bytes();
+    let size_bytes = session.lock().await.size_bytes()?;
     Ok(progress(resolved, name, id, size_bytes, StatusCode::NO_CONTENT))
 }
 
@@ -99,13 +97,14 @@ pub(super) async fn patch_upload(
     let session = app.uploads.find(name, id).ok_or(RegistryError::UploadUnknown)?;
     let mut session = session.lock().await;
     append(&mut session, request).await?;
-    Ok(progress(resolved, name, id, session.size_bytes(), StatusCode::ACCEPTED))
+    Ok(progress(resolved, name, id, session.size_bytes()?, StatusCode::ACCEPTED))
 }
 
 /// `PUT /v2/<name>/blobs/uploads/<id>?digest=`: takes the last chunk, if there is one, and keeps the blob, 201.
 ///
 /// # Errors
 /// As `PATCH`; `DIGEST_INVALID` 400: absent, malformed, or not the content's. The upload is ended by a wrong digest too.
+/// Of two at once one finds the upload; the other is told `BLOB_UPLOAD_UNKNOWN`.
 pub(super) async fn put_upload(
     app: &App,
     resolved: &Resolved,
@@ -118,8 +117,11 @@ pub(super) async fn put_upload(
     let digest = parse_digest(&digest.unwrap_or_default())?;
     let mut session = session.lock().await;
     append(&mut session, request).await?;
-    app.uploads.close(name, id);
-    let content = Content::Memory(session.finish(&digest)?);
+    let finished = session.finish(&digest);
+    if !app.uploads.close(name, id) {
+        return Err(RegistryError::UploadUnknown);
+    }
+    let content = Content::Memory(finished?);
     Ok(keep(app, resolved, name, &digest, content))
 }
 
@@ -131,29 +133,31 @@ pub(super) fn delete_upload(app: &App, name: &RepositoryName, id: &UploadId) -> 
     if !app.uploads.close(name, id) {
         return Err(RegistryError::UploadUnknown);
     }
-    let mut response = Response::new(Body::empty());
-    *response.status_mut() = StatusCode::NO_CONTENT;
-    Ok(response)
+    Ok(empty(StatusCode::NO_CONTENT))
 }
 
-/// Appends a request's body where its `Content-Range` says it belongs: `0-1023`, without `bytes`.
+/// Appends a request's body where its `Content-Range` says it belongs: `0-1023`, without `bytes`. A body that is not as
+/// long as that leaves nothing behind, and is not read if its own length says so already.
 async fn append(session: &mut Session, request: Request) -> Result<(), RegistryError> {
-    let stated = chunk_range(request.headers())?;
-    if let Some((start, _)) = stated
-        && start != session.size_bytes()
-    {
-        return Err(RegistryError::ChunkOrder { start, expected: session.size_bytes() });
+    let expected = session.size_bytes()?;
+    let Some((start, end)) = chunk_range(request.headers())? else {
+        return receive(session, request.into_body()).await;
+    };
+    if start != expected {
+        return Err(RegistryError::ChunkOrder { start, expected });
     }
-    let n_before = session.size_bytes();
+    let n_stated = end.checked_sub(start).and_then(|n| n.checked_add(1)).ok_or(RegistryError::ChunkRange)?;
+    let length = request.headers().get(header::CONTENT_LENGTH).and_then(|length| length.to_str().ok()?.parse().ok());
+    if length.is_some_and(|length: u64| length != n_stated) {
+        return Err(RegistryError::ChunkRange);
+    }
+    let mark = session.mark();
     receive(session, request.into_body()).await?;
-    match stated {
-        Some((start, end))
-            if end.checked_sub(start).and_then(|n| n.checked_add(1)) != Some(session.size_bytes() - n_before) =>
-        {
-            Err(RegistryError::ChunkRange)
-        }
-        _ => Ok(()),
+    if session.size_bytes()? - start == n_stated {
+        return Ok(());
     }
+    session.go_back(mark);
+    Err(RegistryError::ChunkRange)
 }
 
 fn chunk_range(headers: &HeaderMap) -> Result<Option<(u64, u64)>, RegistryError> {
@@ -182,8 +186,7 @@ fn parse_digest(text: &str) -> Result<Digest, RegistryError> {
 /// Keeps a blob and says where it is.
 fn keep(app: &App, resolved: &Resolved, name: &RepositoryName, digest: &Digest, content: Content) -> Response {
     app.store.find_or_make(name).put_blob(digest.clone(), content);
-    let mut response = Response::new(Body::empty());
-    *response.status_mut() = StatusCode::CREATED;
+    let mut response = empty(StatusCode::CREATED);
     let named = resolved.named_repository().unwrap_or(name);
     let headers = response.headers_mut();
     headers.insert(header::LOCATION, header_value(format!("/v2/{named}/blobs/{digest}")));
@@ -200,8 +203,7 @@ fn progress(
     size_bytes: u64,
     status: StatusCode,
 ) -> Response {
-    let mut response = Response::new(Body::empty());
-    *response.status_mut() = status;
+    let mut response = empty(status);
     let named = resolved.named_repository().unwrap_or(name);
     let headers = response.headers_mut();
     headers.insert(header::LOCATION, header_value(format!("/v2/{named}/blobs/uploads/{id}")));

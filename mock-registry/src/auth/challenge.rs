@@ -44,12 +44,13 @@ pub(super) fn compose_challenge(
 
 fn compose_realm(settings: &Settings, host: &str) -> String {
     let name = name_of(host);
-    let is_named = settings.hosts.iter().any(|own| own.eq_ignore_ascii_case(name) || own.eq_ignore_ascii_case(host));
+    let is_named = settings.all_hosts().any(|own| own.eq_ignore_ascii_case(name) || own.eq_ignore_ascii_case(host));
+    let path = &settings.token_path;
     match &settings.realm {
-        _ if is_loopback(name) => format!("http://{host}/token"),
+        _ if is_loopback(name) => format!("http://{host}{path}"),
         Some(realm) if is_named => realm.clone(),
-        None if is_named => format!("https://{host}/token"),
-        _ => format!("http://{host}/token"),
+        None if is_named => format!("https://{host}{path}"),
+        _ => format!("http://{host}{path}"),
     }
 }
 
@@ -78,9 +79,13 @@ mod tests {
     fn the_realm_is_real_by_name_and_at_hand_by_address() {
         let hub = || RegistryConfig { preset: Some(String::from("dockerhub").into()), ..RegistryConfig::default() };
         assert_eq!(realm(hub(), "registry-1.docker.io"), "https://auth.docker.io/token");
+        assert_eq!(realm(hub(), "auth.docker.io"), "https://auth.docker.io/token");
         assert_eq!(realm(hub(), "127.0.0.1:4123"), "http://127.0.0.1:4123/token");
         assert_eq!(realm(hub(), "localhost:4123"), "http://localhost:4123/token");
         assert_eq!(realm(hub(), "[::1]:4123"), "http://[::1]:4123/token");
+        let harness =
+            RegistryConfig { preset: Some(String::from("harness-registry").into()), ..RegistryConfig::default() };
+        assert_eq!(realm(harness, "app.harness.io"), "https://app.harness.io/v2/token");
         let mirror = RegistryConfig { hosts: Some(vec!["mirror.example".into()]), ..hub() };
         assert_eq!(realm(mirror, "mirror.example"), "https://mirror.example/token");
     }

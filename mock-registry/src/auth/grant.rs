@@ -23,7 +23,8 @@ fn may(app: &App, principal: &Principal, scope: &Scope, action: &Action) -> bool
     match (scope.resource_type.as_str(), scope.class.as_deref(), action) {
         ("registry", None, Action::Star) => scope.name == "catalog" && (has_account || settings.anonymous),
         ("repository", None, Action::Pull) => {
-            let may_create = has_account && settings.push;
+            // Who only reads may not know whether a repository is absent or private; who pushes makes it.
+            let may_create = has_account && settings.push && scope.allows(&Action::Push);
             (has_account || settings.anonymous) && (may_create || !settings.hides_absent || exists(app, &scope.name))
         }
         ("repository", None, Action::Push | Action::Delete | Action::Star) => has_account && settings.push,
@@ -34,9 +35,5 @@ fn may(app: &App, principal: &Principal, scope: &Scope, action: &Action) -> bool
 /// Whether the repository, as clients name it, is here.
 fn exists(app: &App, name: &str) -> bool {
     let Ok(name) = name.parse::<RepositoryName>() else { return false };
-    let name = match &app.settings.path {
-        Some(prefix) => name.strip_prefix(prefix.as_str()),
-        None => Some(name),
-    };
-    name.is_some_and(|name| app.store.find(&name).is_some())
+    app.settings.stored_name(&name).is_some_and(|name| app.store.find(&name).is_some())
 }

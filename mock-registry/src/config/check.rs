@@ -98,6 +98,7 @@ pub(crate) fn check(name: &str, config: &RegistryConfig) -> Result<Settings, Vec
     let settings = Settings {
         hosts: check_hosts(config.hosts.clone().unwrap_or(preset.hosts), &mut errors),
         token_host: preset.token_host.filter(|_| !is_renamed),
+        token_path: preset.token_path,
         realm: preset.realm.filter(|_| !is_renamed),
         issuer: preset.issuer.unwrap_or_else(|| service.clone()),
         path: check_path(config.path.as_ref().or(preset.path.as_ref()), &mut errors),

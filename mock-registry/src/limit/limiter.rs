@@ -4,6 +4,7 @@ use std::{
     collections::HashMap,
     net::IpAddr,
     sync::{Arc, Mutex, MutexGuard, PoisonError},
+    time::Duration,
 };
 
 use oci::{Principal, PullLimit};
@@ -24,6 +25,8 @@ struct State {
     anonymous: Option<PullLimit>,
     accounts: Option<PullLimit>,
     windows: HashMap<LimitKey, Window>,
+    /// The longest window that was ever in force: a key without pulls for so long is swept out.
+    longest: Duration,
     /// The next sweep: twice what the last one left, so that sweeping costs each new key a constant share.
     sweep_at: usize,
 }
@@ -46,7 +49,10 @@ pub(crate) struct Standing {
 impl Limiter {
     /// Windows without pulls, under the limits of `settings`.
     pub(crate) fn new(settings: &Settings) -> Self {
+        let of_accounts = settings.accounts.values().map(|account| account.limit);
+        let limits = of_accounts.chain([settings.anonymous_limit, settings.account_limit]);
         Self(Arc::new(Mutex::new(State {
+            longest: limits.flatten().map(PullLimit::window).max().unwrap_or_default(),
             anonymous: settings.anonymous_limit,
             accounts: settings.account_limit,
             windows: HashMap::new(),
@@ -67,6 +73,7 @@ impl Limiter {
     /// Puts another limit in force; pulls that were made still count.
     pub(crate) fn set(&self, who: Limited, limit: Option<PullLimit>) {
         let mut state = self.state();
+        state.longest = state.longest.max(limit.map(PullLimit::window).unwrap_or_default());
         match who {
             Limited::Anonymous => state.anonymous = limit,
             Limited::Accounts => state.accounts = limit,
@@ -97,9 +104,7 @@ impl Limiter {
         };
         let mut state = self.state();
         if state.windows.len() >= state.sweep_at {
-            let longest =
-                [Some(limit), state.anonymous, state.accounts].into_iter().flatten().map(PullLimit::window).max();
-            let longest = longest.unwrap_or_default();
+            let longest = state.longest;
             state.windows.retain(|_, window| !window.is_idle(longest, now));
             state.sweep_at = FIRST_SWEEP_AT.max(2 * state.windows.len());
         }
@@ -111,5 +116,36 @@ impl Limiter {
 
     fn state(&self) -> MutexGuard<'_, State> {
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use testbed::{Clock, clock::after};
+
+    use super::*;
+    use crate::{RegistryConfig, config::check};
+
+    #[test]
+    fn a_sweep_spares_the_account_whose_own_window_is_the_longest() {
+        let text = r#"{"preset": "dockerhub", "limit": "9/1min", "account-limit": "9/1min",
+            "accounts": [{"name": "ci", "password": "x", "limit": "2/1d"}]}"#;
+        let source = testbed::diagnostic::Source::new("registry", text);
+        let settings = check("hub", &testbed::yaml::from_str::<RegistryConfig>(&source).unwrap()).unwrap();
+        let limiter = Limiter::new(&settings);
+        let ci = Principal::Account("ci".parse().unwrap());
+        let address = |n: u32| IpAddr::from(n.to_be_bytes());
+        let begin = Clock::DEFAULT_START;
+        limiter.ask(&settings, &ci, address(1), begin, true);
+        limiter.ask(&settings, &Principal::Anonymous, address(1), begin, true);
+        let sweep_after = |seconds| {
+            limiter.state().sweep_at = 1;
+            let now = after(begin, Duration::from_secs(seconds));
+            limiter.ask(&settings, &Principal::Anonymous, address(2), now, true);
+            let n_kept = limiter.state().windows.len();
+            (n_kept, limiter.ask(&settings, &ci, address(1), now, false).unwrap().remaining)
+        };
+        assert_eq!(sweep_after(24 * 3600 - 1), (3, 1));
+        assert_eq!(sweep_after(24 * 3600), (1, 2));
     }
 }

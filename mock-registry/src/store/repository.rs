@@ -1,5 +1,9 @@
 //! One repository: manifests by digest, tags, blobs, and the images not composed yet.
 //!
+//! A made-up image is composed, which hashes its layers, when its tag is asked for. What a digest names that is not known is
+//! looked for in the images that were not composed yet, smallest first, and in no more than 1 GiB of them for each
+//! repository: whoever asks for digests that nobody has must not have terabytes hashed.
+//!
 //! A read takes a read lock for one look into a map; a push holds the write lock for one insertion, never while bytes move.
 
 use std::{
@@ -14,6 +18,9 @@ use super::{
     Content,
     synthetic::{Composed, Synthetic},
 };
+
+/// How much of a repository is hashed in search of digests that are not known.
+const MAX_SEARCHED_BYTES: u64 = 1 << 30;
 
 /// A manifest as it was pushed.
 #[derive(Clone, Debug)]
@@ -42,13 +49,19 @@ struct Shelf {
     manifests: HashMap<Digest, StoredManifest>,
     tags: BTreeMap<Tag, Tagged>,
     blobs: HashMap<Digest, Blob>,
+    /// How much was hashed in search of digests.
+    searched_bytes: u64,
 }
 
 #[derive(Clone, Debug)]
 enum Tagged {
     Known(Digest),
     /// What the tag names is computed when it is asked for.
-    Later(Arc<Synthetic>),
+    Later {
+        image: Arc<Synthetic>,
+        /// Whether it was charged to what may be searched: once, however many look into it at the same time.
+        is_searched: bool,
+    },
 }
 
 #[derive(Clone, Debug)]
@@ -115,7 +128,7 @@ impl Repository {
 
     /// Keeps an image that is composed when it is asked for.
     pub(crate) fn put_later(&self, tag: Tag, image: Arc<Synthetic>) {
-        self.shelf_mut().tags.insert(tag, Tagged::Later(image));
+        self.shelf_mut().tags.insert(tag, Tagged::Later { image, is_searched: false });
     }
 
     /// Takes the tag away; false if there is none.
@@ -123,16 +136,25 @@ impl Repository {
         self.shelf_mut().tags.remove(tag).is_some()
     }
 
-    /// Takes the manifest and the tags that name it away; false if there is none.
-    pub(crate) fn remove_manifest(&self, digest: &Digest) -> bool {
+    /// Takes a tag away alone, or a manifest with the tags that name it; false if there is none. Composes what it takes
+    /// away: a manifest stays without its tag, and must not come back after its end.
+    pub(crate) async fn delete_manifest(&self, reference: &Reference) -> bool {
+        if self.manifest(reference).await.is_none() {
+            return false;
+        }
         let mut shelf = self.shelf_mut();
-        shelf.tags.retain(|_, tagged| !matches!(tagged, Tagged::Known(named) if named == digest));
-        shelf.manifests.remove(digest).is_some()
+        match reference {
+            Reference::Tag(tag) => shelf.tags.remove(tag).is_some(),
+            Reference::Digest(digest) => {
+                shelf.tags.retain(|_, tagged| !matches!(tagged, Tagged::Known(named) if named == digest));
+                shelf.manifests.remove(digest).is_some()
+            }
+        }
     }
 
-    /// Takes the blob away; false if there is none.
-    pub(crate) fn remove_blob(&self, digest: &Digest) -> bool {
-        self.shelf_mut().blobs.remove(digest).is_some()
+    /// Takes the blob away, composing it if it has to; false if there is none.
+    pub(crate) async fn delete_blob(&self, digest: &Digest) -> bool {
+        self.blob(digest).await.is_some() && self.shelf_mut().blobs.remove(digest).is_some()
     }
 
     fn known_manifest(&self, reference: &Reference) -> Option<StoredManifest> {
@@ -141,15 +163,18 @@ impl Repository {
             Reference::Digest(digest) => digest,
             Reference::Tag(tag) => match shelf.tags.get(tag)? {
                 Tagged::Known(digest) => digest,
-                Tagged::Later(_) => return None,
+                Tagged::Later { .. } => return None,
             },
         };
         shelf.manifests.get(digest).cloned()
     }
 
-    /// Composes the image under `tag`, or any one if there is no tag; `None` if there is none left.
-    async fn compose_next(&self, tag: Option<&Tag>) -> Option<()> {
-        let (tag, image) = self.shelf().next_later(tag)?;
+    /// Composes the image under `wanted`, or the smallest one if there is no tag; `None` if there is none left.
+    async fn compose_next(&self, wanted: Option<&Tag>) -> Option<()> {
+        let (tag, image) = match wanted {
+            Some(tag) => self.shelf().later(tag)?,
+            None => self.shelf_mut().next_searched()?,
+        };
         let composed = image.composed().await;
         self.shelf_mut().take_in(&tag, &image, composed);
         Some(())
@@ -165,20 +190,32 @@ impl Repository {
 }
 
 impl Shelf {
-    fn next_later(&self, wanted: Option<&Tag>) -> Option<(Tag, Arc<Synthetic>)> {
-        let later = |(tag, tagged): (&Tag, &Tagged)| match tagged {
-            Tagged::Later(image) => Some((tag.clone(), Arc::clone(image))),
+    fn later(&self, tag: &Tag) -> Option<(Tag, Arc<Synthetic>)> {
+        match self.tags.get(tag)? {
+            Tagged::Later { image, .. } => Some((tag.clone(), Arc::clone(image))),
             Tagged::Known(_) => None,
-        };
-        match wanted {
-            Some(tag) => self.tags.get_key_value(tag).and_then(later),
-            None => self.tags.iter().find_map(later),
         }
+    }
+
+    /// The image to search next, charged to what may be searched.
+    fn next_searched(&mut self) -> Option<(Tag, Arc<Synthetic>)> {
+        let later = self.tags.iter_mut().filter_map(|(tag, tagged)| match tagged {
+            Tagged::Later { image, is_searched } => {
+                let n_bytes = if *is_searched { 0 } else { image.uncomposed_bytes() };
+                Some((n_bytes, tag, image, is_searched))
+            }
+            Tagged::Known(_) => None,
+        });
+        let (n_bytes, tag, image, is_searched) = later.min_by_key(|(n_bytes, ..)| *n_bytes)?;
+        let searched_bytes = self.searched_bytes.checked_add(n_bytes).filter(|sum| *sum <= MAX_SEARCHED_BYTES)?;
+        *is_searched = true;
+        self.searched_bytes = searched_bytes;
+        Some((tag.clone(), Arc::clone(image)))
     }
 
     fn take_in(&mut self, tag: &Tag, image: &Arc<Synthetic>, composed: &Composed) {
         // Meanwhile the tag may have been pushed, or another request may have come first.
-        let is_same = matches!(self.tags.get(tag), Some(Tagged::Later(now)) if Arc::ptr_eq(now, image));
+        let is_same = matches!(self.tags.get(tag), Some(Tagged::Later { image: now, .. }) if Arc::ptr_eq(now, image));
         if !is_same {
             return;
         }
@@ -189,5 +226,43 @@ impl Shelf {
         for (digest, content, layer) in &composed.blobs {
             self.blobs.entry(digest.clone()).or_insert_with(|| Blob { content: content.clone(), layer: *layer });
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use testbed::Seed;
+
+    use super::*;
+    use crate::{ImageSpec, store::layer::Noise};
+
+    fn put(repository: &Repository, name: &str, size: &str) -> Arc<Synthetic> {
+        let spec = ImageSpec::new(name, [size.parse().unwrap()]).unwrap();
+        let image = Arc::new(Synthetic::new(&Noise::new(Seed(1)), &spec));
+        repository.put_later(spec.tag, Arc::clone(&image));
+        image
+    }
+
+    #[tokio::test]
+    async fn a_digest_is_searched_in_small_images_and_not_in_huge_ones() {
+        let repository = Repository::default();
+        let huge = put(&repository, "a/b:1", "2GiB");
+        let small = put(&repository, "a/b:2", "2MiB");
+        let known = small.composed().await.digest.clone();
+        assert!(repository.blob(&Digest::of(b"absent")).await.is_none());
+        assert!(repository.manifest(&Reference::Digest(Digest::of(b"absent"))).await.is_none());
+        assert!(huge.uncomposed_bytes() > 0);
+        assert!(repository.manifest(&Reference::Digest(known)).await.is_some());
+    }
+
+    #[tokio::test]
+    async fn those_who_search_at_once_are_charged_once() {
+        let repository = Repository::default();
+        let image = put(&repository, "a/b:1", "2MiB");
+        repository.shelf_mut().searched_bytes = MAX_SEARCHED_BYTES - (3 << 20);
+        let found = [0; 3].map(|_| repository.shelf_mut().next_searched());
+        assert!(found.iter().all(Option::is_some));
+        let layer = image.composed().await.blobs[0].0.clone();
+        assert!(repository.blob(&layer).await.is_some());
     }
 }

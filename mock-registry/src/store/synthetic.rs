@@ -57,6 +57,15 @@ impl Synthetic {
         self.composed.get_or_init(|| self.compose()).await
     }
 
+    /// How many bytes have to be hashed to compose it; none once that is done.
+    pub(crate) fn uncomposed_bytes(&self) -> u64 {
+        if self.composed.initialized() {
+            return 0;
+        }
+        let layers = self.platforms.iter().flat_map(|(_, layers)| layers);
+        layers.map(|layer| layer.size_bytes()).fold(0, u64::saturating_add)
+    }
+
     async fn compose(&self) -> Composed {
         let mut composed = Composed { digest: Digest::of(b""), manifests: Vec::new(), blobs: Vec::new() };
         let mut children = Vec::new();

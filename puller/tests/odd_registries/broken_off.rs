@@ -3,7 +3,11 @@
 use std::sync::{Arc, Mutex};
 
 use bytes::Bytes;
-use testbed::task::{FailureKind, PullFailure, PulledImage};
+use puller::LocalImage;
+use testbed::{
+    Seed,
+    task::{FailureKind, PullFailure, PulledImage},
+};
 use tokio::{
     io::{AsyncReadExt as _, AsyncWriteExt as _},
     net::{TcpListener, TcpStream},
@@ -26,11 +30,19 @@ enum Resume {
     Refused,
     /// Every answer breaks off after one byte.
     CutAgain,
+    /// Every answer breaks off after `STEP` bytes.
+    Slowly,
 }
+
+/// More than what counts as progress.
+const STEP: usize = 70_000;
 
 /// Pulls an image whose layer 1 breaks off once. Returns the `Range` headers that the layer was asked with, too.
 async fn pull(resume: Resume) -> (World, Result<PulledImage, PullFailure>, Vec<String>) {
-    let image = image();
+    pull_image(image(), resume).await
+}
+
+async fn pull_image(image: LocalImage, resume: Resume) -> (World, Result<PulledImage, PullFailure>, Vec<String>) {
     let path = blob_path(&image, 1);
     let bytes = image.blobs[1].bytes.clone();
     let world = World::new(image, move |request, _| {
@@ -73,6 +85,10 @@ async fn serve(mut stream: TcpStream, bytes: &Bytes, resume: Resume, ranges: &Se
         Resume::CutAgain => (
             format!("206 Partial Content\r\ncontent-range: bytes {first}-{last}/{whole}\r\ncontent-length: {length}"),
             &bytes[first..=first],
+        ),
+        Resume::Slowly => (
+            format!("206 Partial Content\r\ncontent-range: bytes {first}-{last}/{whole}\r\ncontent-length: {length}"),
+            &bytes[first..whole.min(first + STEP)],
         ),
         _ if range.is_empty() => all,
         Resume::Ignored => all,
@@ -136,4 +152,15 @@ async fn a_download_that_always_breaks_off_ends_with_the_policy() {
     assert_eq!(failure.kind, FailureKind::Network);
     assert!(failure.message.starts_with("GET https://registry.test/v2/app/blobs/sha256:"), "{failure}");
     assert_eq!(ranges, ["", "4000-", "4001-"]);
+}
+
+#[tokio::test]
+async fn a_download_that_gains_enough_each_time_outlives_the_attempts() {
+    let (world, outcome, ranges) = pull_image(LocalImage::synthetic(Seed(1), &[400_000, 10]), Resume::Slowly).await;
+    let pulled = outcome.unwrap();
+    assert_eq!(ranges[..4], ["", "4000-", "74000-", "144000-"]);
+    assert_eq!(ranges.len(), 7);
+    assert_eq!(pulled.received_bytes, size_bytes(&world));
+    // The waits begin anew as well.
+    assert_eq!(world.waits_ms(), [1000; 6]);
 }

@@ -44,6 +44,24 @@ async fn a_push_sends_what_is_missing_and_then_the_manifest() {
     assert_eq!(requests[8].body, task.content.manifest);
 }
 
+/// The first upload is gone after its broken `PUT`, as at a registry that ends an upload with its connection.
+#[tokio::test]
+async fn after_a_broken_put_the_blob_goes_to_a_new_upload() {
+    let world = World::new(image(), |request, n| match request.method.as_str() {
+        "POST" => Some(status(202).insert_header("location", format!("/upload/{n}"))),
+        "PUT" if request.url.path() == "/upload/1" => Some(status(if n == 1 { 502 } else { 404 })),
+        "PUT" => Some(status(201)),
+        _ => None,
+    })
+    .await;
+    world.builder().build().push(&task(&world)).await.unwrap();
+    let asked = world.asked().await;
+    let (post, put) = ("POST /v2/app/blobs/uploads/", |n| format!("PUT /upload/{n}"));
+    assert_eq!(asked[1..5], [post, &put(1), post, &put(2)]);
+    assert_eq!(world.waits_ms(), [1000]);
+    assert_eq!(asked.last().map(String::as_str), Some("PUT /v2/app/manifests/1"));
+}
+
 #[tokio::test]
 async fn blobs_that_are_there_are_not_sent() {
     let world = World::new(image(), |request, _| (request.method == "PUT").then(|| status(201))).await;

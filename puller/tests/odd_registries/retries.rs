@@ -63,6 +63,7 @@ async fn retry_after_is_kept_to_the_second_in_both_forms() {
     check(&date, RetryAfter::Honour, 6 * 3600).await;
     check(&date, cap, 60).await;
     check("7", RetryAfter::Ignore, 1).await;
+    check("1767225660", RetryAfter::Honour, 1).await;
 }
 
 #[tokio::test]
