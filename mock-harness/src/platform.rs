@@ -3,6 +3,7 @@
 use std::{
     collections::{BTreeMap, HashMap},
     future::Future,
+    hash::{BuildHasher as _, Hash},
     sync::{
         Arc, Mutex, PoisonError,
         atomic::{AtomicU64, Ordering},
@@ -44,7 +45,8 @@ pub(crate) struct Inner {
     pub(crate) pipelines: Pipelines,
     pub(crate) executions: Executions,
     pub(crate) reached: ReachCache,
-    pub(crate) attempts: Mutex<HashMap<String, u32>>,
+    /// How often requests were made, each by a hash: what anybody may send is not kept.
+    pub(crate) attempts: Mutex<HashMap<u64, u32>>,
     /// Tests and executions under way. Dropping the set ends them.
     pub(crate) tasks: Mutex<JoinSet<()>>,
     pub(crate) n_ids: AtomicU64,
@@ -123,8 +125,9 @@ impl Platform {
     }
 
     /// How often this was asked, from 1.
-    pub(crate) fn count_attempt(&self, request: String) -> u32 {
+    pub(crate) fn count_attempt(&self, request: impl Hash) -> u32 {
         let mut attempts = self.0.attempts.lock().unwrap_or_else(PoisonError::into_inner);
+        let request = attempts.hasher().hash_one(request);
         if attempts.len() >= MAX_COUNTED_REQUESTS && !attempts.contains_key(&request) {
             attempts.clear();
         }

@@ -5,9 +5,8 @@
 use serde::Serialize;
 use serde_json::{Map, Value};
 use testbed::Timestamp;
-use url::Url;
 
-use super::{EntityRef, Scope};
+use super::{EntityRef, Scope, connector_type::category};
 
 /// A connector.
 #[derive(Clone, Debug, PartialEq)]
@@ -39,7 +38,7 @@ pub struct Connector {
 pub enum ConnectorSpec {
     /// Type `DockerRegistry`.
     Docker(DockerSpec),
-    /// Every other type; its spec is kept as it came.
+    /// Every other type; its spec is kept as it came, without secrets in plain text.
     Other {
         /// The type: `K8sCluster`.
         kind: String,
@@ -141,14 +140,7 @@ impl Connector {
 
     /// The category that lists and permission checks name: `ARTIFACTORY` for image registries.
     pub fn category(&self) -> &'static str {
-        match self.kind() {
-            "DockerRegistry" | "Artifactory" | "Nexus" | "HttpHelmRepo" | "OciHelmRepo" => "ARTIFACTORY",
-            "Git" | "Github" | "Gitlab" | "Bitbucket" | "AzureRepo" | "Codecommit" => "CODE_REPO",
-            "Vault" | "AwsKms" | "AwsSecretManager" | "GcpKms" | "AzureKeyVault" | "Local" => "SECRET_MANAGER",
-            "Jira" | "ServiceNow" => "TICKETING",
-            "Prometheus" | "Datadog" | "NewRelic" | "Splunk" | "Dynatrace" => "MONITORING",
-            _ => "CLOUD_PROVIDER",
-        }
+        category(self.kind()).unwrap_or("CLOUD_PROVIDER")
     }
 
     /// The spec, if it is an image registry's.
@@ -191,11 +183,23 @@ impl Connector {
 }
 
 impl DockerSpec {
-    /// `host[:port]` of the URL.
-    pub fn host(&self) -> Option<String> {
-        let url = Url::parse(&self.url).ok()?;
-        let host = url.host_str()?;
-        Some(url.port().map_or_else(|| String::from(host), |port| format!("{host}:{port}")))
+    /// `host[:port]` as the URL's text has it: in its case, and with its port, also where that is the scheme's own.
+    pub fn host(&self) -> Option<&str> {
+        self.host_and_path().map(|(host, _)| host)
+    }
+
+    /// Whether the host is one of the two that the platform takes for Docker Hub. Its other names are none to it.
+    pub fn is_docker_hub(&self) -> bool {
+        matches!(self.host(), Some("index.docker.io" | "registry.hub.docker.com"))
+    }
+
+    /// The host, and the URL's path as its text has it. None if the text is no URL with a host.
+    pub(crate) fn host_and_path(&self) -> Option<(&str, &str)> {
+        let (_, rest) = self.url.split_once("://")?;
+        let rest = rest.split(['?', '#']).next().unwrap_or(rest);
+        let (authority, path) = rest.split_at(rest.find('/').unwrap_or(rest.len()));
+        let host = authority.rsplit('@').next().unwrap_or(authority).trim_end_matches(':');
+        (!host.is_empty()).then_some((host, path))
     }
 }
 

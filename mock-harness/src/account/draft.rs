@@ -8,6 +8,7 @@ use testbed::Timestamp;
 
 use super::{
     Connectivity, Connector, ConnectorSpec, DockerAuth, DockerSpec, ProviderType, Refusal, Scope, TestRecord,
+    connector_type::{category, without_secrets},
     validation::{FieldErrors, flag, object, tags, text, texts, unreadable},
 };
 
@@ -56,14 +57,16 @@ impl ConnectorDraft {
         let name = text(body, "name")?.unwrap_or_default();
         errors.check_name(&name);
         errors.check_identifier(&identifier);
-        let kind = text(body, "type")?;
+        let kind = text(body, "type")?.filter(|kind| !kind.is_empty());
         if kind.is_none() {
             errors.add("type", "Connector type cannot be null");
         }
         let spec = read_spec(kind.unwrap_or_default(), body, &mut errors)?;
-        errors.finish()?;
         let scope = Scope::new(text(body, "orgIdentifier")?.as_deref(), text(body, "projectIdentifier")?.as_deref());
-        Ok(Self { scope, identifier, name, description: text(body, "description")?, tags: tags(body, "tags")?, spec })
+        let (description, tags) = (text(body, "description")?, tags(body, "tags")?);
+        // A value of a wrong type is told before any rule that a field breaks.
+        errors.finish()?;
+        Ok(Self { scope, identifier, name, description, tags, spec })
     }
 
     /// The connector, made at `now` and with its first test still to come.
@@ -93,7 +96,11 @@ fn read_spec(kind: String, body: &Map<String, Value>, errors: &mut FieldErrors) 
     let empty = Map::new();
     let spec = spec.unwrap_or(&empty);
     if kind != "DockerRegistry" {
-        return Ok(ConnectorSpec::Other { kind, spec: Value::Object(spec.clone()) });
+        // A type that is missing has been complained about.
+        if !kind.is_empty() && category(&kind).is_none() {
+            return Err(unreadable());
+        }
+        return Ok(ConnectorSpec::Other { kind, spec: Value::Object(without_secrets(spec)) });
     }
     let url = text(spec, "dockerRegistryUrl")?.unwrap_or_default().trim().to_owned();
     errors.check_url("dockerRegistryUrl", &url);
@@ -116,8 +123,12 @@ fn read_spec(kind: String, body: &Map<String, Value>, errors: &mut FieldErrors) 
 }
 
 fn read_auth(spec: &Map<String, Value>, errors: &mut FieldErrors) -> Result<DockerAuth, Refusal> {
-    let invalid = |message: &str| Err(Refusal::Invalid(String::from(message)));
-    let Some(auth) = object(spec, "auth")? else { return invalid("Auth Field is Null") };
+    // What the server finds out only after the rules of single fields were kept.
+    let invalid = |message: &str, errors: &mut FieldErrors| {
+        errors.add_last(Refusal::Invalid(String::from(message)));
+        Ok(DockerAuth::Anonymous)
+    };
+    let Some(auth) = object(spec, "auth")? else { return invalid("Auth Field is Null", errors) };
     let details = object(auth, "spec")?;
     match (text(auth, "type")?.as_deref(), details) {
         (None, _) => {
@@ -125,7 +136,7 @@ fn read_auth(spec: &Map<String, Value>, errors: &mut FieldErrors) -> Result<Dock
             Ok(DockerAuth::Anonymous)
         }
         (Some("Anonymous"), None) => Ok(DockerAuth::Anonymous),
-        (Some("Anonymous"), Some(_)) => invalid("No spec should be provided with the anonymous type"),
+        (Some("Anonymous"), Some(_)) => invalid("No spec should be provided with the anonymous type", errors),
         (Some("UsernamePassword"), details) => {
             let empty = Map::new();
             let details = details.unwrap_or(&empty);
@@ -169,6 +180,9 @@ mod tests {
     fn bodies_are_held_to_the_rules() {
         check(|_| {}, "Account harnessImage");
         check(|body| body["unknown"] = json!(1), "Account harnessImage");
+        check(|body| body["type"] = json!("Odd"), "Unable to process JSON");
+        check(|body| body["type"] = json!("dockerRegistry"), "Unable to process JSON");
+        check(|body| body["type"] = json!("K8sCluster"), "Account harnessImage");
         check(|body| body["type"] = Value::Null, "type: Connector type cannot be null");
         check(|body| body["name"] = json!(""), "name: cannot be empty.");
         check(|body| body["identifier"] = json!("or"), "identifier: or is a keyword, so cannot be used");
@@ -177,6 +191,29 @@ mod tests {
         check(|body| body["spec"]["providerType"] = json!("ECR"), "Unable to process JSON");
         check(|body| body["spec"]["auth"] = Value::Null, "Auth Field is Null");
         check(|body| body["spec"]["auth"]["spec"] = json!({}), "No spec should be provided with the anonymous type");
+        check(
+            |body| {
+                body["identifier"] = json!("9");
+                body["spec"] = json!({ "providerType": "Other", "auth": null });
+            },
+            "identifier: can be 128 characters long and can only contain alphanumeric, underscore and $ characters, and not \
+             start with a number or $, dockerRegistryUrl: must not be blank",
+        );
+        check(
+            |body| {
+                body["name"] = json!("");
+                body["spec"]["auth"]["spec"] = json!({});
+            },
+            "name: cannot be empty.",
+        );
+        check(|body| body["name"] = json!([]), "Unable to process JSON");
+        check(
+            |body| {
+                body["name"] = json!("");
+                body["tags"] = json!([]);
+            },
+            "Unable to process JSON",
+        );
         check(
             |body| body["spec"]["auth"] = json!({ "type": "UsernamePassword", "spec": { "username": "u" } }),
             "passwordRef: must not be null",

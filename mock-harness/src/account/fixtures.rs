@@ -132,7 +132,7 @@ fn add_secret(account: &Account, config: &SecretConfig, now: Timestamp) -> Resul
         value_type: String::from("Inline"),
         value: Some(config.value.clone()),
     };
-    account.create_secret(draft, now).map(drop)
+    account.add_secret(draft, now).map(drop)
 }
 
 #[derive(Default)]

@@ -88,3 +88,8 @@ impl SecretDraft {
         })
     }
 }
+
+/// The platform's words about a secret that does not exist.
+pub(crate) fn secret_not_found(identifier: &str) -> String {
+    format!("Secret with identifier [{identifier}] is not found in the given scope")
+}

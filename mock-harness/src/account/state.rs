@@ -12,7 +12,7 @@ use testbed::{Secret, Timestamp};
 
 use super::{
     ApiKey, Connector, ConnectorDraft, Delegate, EntityRef, Level, Refusal, Scope, SecretDraft, SecretText, TestRecord,
-    TokenProblem,
+    TokenProblem, secret::secret_not_found,
 };
 use crate::config::Behaviour;
 
@@ -247,11 +247,16 @@ impl Account {
     /// Makes a text secret.
     ///
     /// # Errors
-    /// The value is missing, organisation or project do not exist, or the identifier is taken.
+    /// The value is missing or an empty text, organisation or project do not exist, or the identifier is taken.
     pub fn create_secret(&self, draft: SecretDraft, now: Timestamp) -> Result<SecretText, Refusal> {
-        if draft.value.is_none() {
-            return Err(Refusal::Invalid(String::from("value cannot be empty for a secret text.")));
+        if draft.value.as_ref().is_none_or(is_empty) {
+            return Err(no_value());
         }
+        self.add_secret(draft, now)
+    }
+
+    /// The same for what an account has at its start: a value may be empty there.
+    pub(super) fn add_secret(&self, draft: SecretDraft, now: Timestamp) -> Result<SecretText, Refusal> {
         let mut state = self.state();
         state.check_scope(&draft.scope)?;
         let reference = EntityRef { scope: draft.scope.clone(), identifier: draft.identifier.clone() };
@@ -269,8 +274,11 @@ impl Account {
     /// Changes a text secret; without a value in `draft` the old one stays.
     ///
     /// # Errors
-    /// There is none.
+    /// There is none, or the value is an empty text.
     pub fn update_secret(&self, mut draft: SecretDraft, now: Timestamp) -> Result<SecretText, Refusal> {
+        if draft.value.as_ref().is_some_and(is_empty) {
+            return Err(no_value());
+        }
         let mut state = self.state();
         let reference = EntityRef { scope: draft.scope.clone(), identifier: draft.identifier.clone() };
         let old = state.secrets.get(&reference).ok_or_else(|| no_such_secret(&reference.identifier))?;
@@ -361,6 +369,14 @@ fn no_such(kind: &str, identifier: &str) -> Refusal {
     Refusal::NotFound(format!("{kind} [{identifier}] not found."))
 }
 
+fn is_empty(value: &Secret) -> bool {
+    value.expose().is_empty()
+}
+
+fn no_value() -> Refusal {
+    Refusal::Invalid(String::from("value cannot be empty for a secret text."))
+}
+
 fn no_such_secret(identifier: &str) -> Refusal {
-    Refusal::NotFound(format!("Secret with identifier [{identifier}] is not found in the given scope"))
+    Refusal::NotFound(secret_not_found(identifier))
 }

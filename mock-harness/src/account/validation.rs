@@ -42,15 +42,24 @@ const UNREADABLE: &str = "Unable to process JSON";
 
 /// The broken rules of one body, in the order in which they were found.
 #[derive(Debug, Default)]
-pub(crate) struct FieldErrors(Vec<FieldError>);
+pub(crate) struct FieldErrors {
+    fields: Vec<FieldError>,
+    /// What is told if no field breaks a rule.
+    last: Option<Refusal>,
+}
 
 impl FieldErrors {
     pub(crate) fn add(&mut self, field: &str, error: impl Into<String>) {
-        self.0.push(FieldError { field: String::from(field), error: error.into() });
+        self.fields.push(FieldError { field: String::from(field), error: error.into() });
+    }
+
+    /// Something that is found to be wrong only where every field keeps its rules.
+    pub(crate) fn add_last(&mut self, refusal: Refusal) {
+        self.last.get_or_insert(refusal);
     }
 
     pub(crate) fn finish(self) -> Result<(), Refusal> {
-        if self.0.is_empty() { Ok(()) } else { Err(Refusal::Fields(self.0)) }
+        if self.fields.is_empty() { self.last.map_or(Ok(()), Err) } else { Err(Refusal::Fields(self.fields)) }
     }
 
     pub(crate) fn check_identifier(&mut self, identifier: &str) {

@@ -4,7 +4,7 @@ use axum::{
     Router,
     extract::DefaultBodyLimit,
     middleware,
-    routing::{get, post, put},
+    routing::{any, get, post, put},
 };
 use http::Method;
 
@@ -21,6 +21,11 @@ pub(crate) fn app(platform: Platform) -> Router {
         .route("/ng/api/connectors/listV2", post(connectors::list_v2))
         .route("/ng/api/connectors/validateUniqueIdentifier", get(connectors::validate_unique_identifier))
         .route("/ng/api/connectors/testConnection/{identifier}", post(connectors::test_connection))
+        // What exists at the platform and not here is no identifier of a connector.
+        .route("/ng/api/connectors/catalogue", any(envelope::no_such_path))
+        .route("/ng/api/connectors/stats", any(envelope::no_such_path))
+        .route("/ng/api/connectors/fieldValues", any(envelope::no_such_path))
+        .route("/ng/api/connectors/listbyfqn", any(envelope::no_such_path))
         .route("/ng/api/connectors/{identifier}", get(connectors::get).delete(connectors::delete))
         .route("/ng/api/v2/secrets", post(secrets::create))
         .route("/ng/api/v2/secrets/list", post(secrets::list))

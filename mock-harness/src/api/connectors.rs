@@ -2,7 +2,7 @@
 //!
 //! The scope comes from the body on create and update, and from the query elsewhere. Source: facts/harness B2 to B7.
 
-use axum::extract::{Path, State};
+use axum::extract::State;
 use http::StatusCode;
 use serde_json::{Value, json};
 
@@ -10,7 +10,8 @@ use super::{
     auth::Caller,
     connector_body::connector_data,
     envelope::{Answered, ApiError, success},
-    params::{Body, Params},
+    page::{PageSize, page},
+    params::{Body, Identifier, Params},
 };
 use crate::{
     account::{Connectivity, Connector, ConnectorDraft, Level, Refusal, Scope},
@@ -44,7 +45,7 @@ pub(super) async fn get(
     State(platform): State<Platform>,
     caller: Caller,
     params: Params,
-    Path(identifier): Path<String>,
+    Identifier(identifier): Identifier,
 ) -> Answered {
     let reference = params.entity(&identifier);
     caller.require(Permission::ConnectorView, &reference.scope, Some(&identifier), Value::Null)?;
@@ -72,7 +73,7 @@ pub(super) async fn delete(
     State(platform): State<Platform>,
     caller: Caller,
     params: Params,
-    Path(identifier): Path<String>,
+    Identifier(identifier): Identifier,
 ) -> Answered {
     let reference = params.entity(&identifier);
     caller.require(Permission::ConnectorDelete, &reference.scope, Some(&identifier), Value::Null)?;
@@ -94,13 +95,13 @@ pub(super) async fn list(State(platform): State<Platform>, caller: Caller, param
         "types": params.get("type").map(|kind| vec![kind]).unwrap_or_default(),
         "categories": params.get("category").map(|category| vec![category]).unwrap_or_default(),
     });
-    list_page(&platform, &caller, &params, &filter, 100, 1000)
+    list_page(&platform, &caller, &params, &filter, PageSize { default: 100, max: 1000 })
 }
 
 /// `POST /ng/api/connectors/listV2`: 50 a page unless told otherwise, the last changed first.
 pub(super) async fn list_v2(State(platform): State<Platform>, caller: Caller, params: Params, body: Body) -> Answered {
     let filter = if body.0.is_empty() { Value::Null } else { body.json()? };
-    list_page(&platform, &caller, &params, &filter, 50, 100)
+    list_page(&platform, &caller, &params, &filter, PageSize::USUAL)
 }
 
 /// `GET /ng/api/connectors/validateUniqueIdentifier`: whether the identifier is free.
@@ -123,7 +124,7 @@ pub(super) async fn test_connection(
     State(platform): State<Platform>,
     caller: Caller,
     params: Params,
-    Path(identifier): Path<String>,
+    Identifier(identifier): Identifier,
 ) -> Answered {
     let reference = params.entity(&identifier);
     caller.require(Permission::ConnectorAccess, &reference.scope, Some(&identifier), Value::Null)?;
@@ -131,9 +132,7 @@ pub(super) async fn test_connection(
         let message = format!("No connector found with identifier {identifier}");
         return Err(ApiError::Refused(Refusal::NoConnector(message)));
     };
-    let tested = test_connection::run(&platform, &connector).await;
-    platform.account().record_test(&connector, tested.record(&platform));
-    test_connection::answer(&platform, tested)
+    test_connection::answer(&platform, test_connection::run_to_end(&platform, connector).await?)
 }
 
 fn answer_and_test(platform: &Platform, connector: Connector) -> super::envelope::Reply {
@@ -142,14 +141,7 @@ fn answer_and_test(platform: &Platform, connector: Connector) -> super::envelope
     reply
 }
 
-fn list_page(
-    platform: &Platform,
-    caller: &Caller,
-    params: &Params,
-    filter: &Value,
-    default_size: usize,
-    max_size: usize,
-) -> Answered {
+fn list_page(platform: &Platform, caller: &Caller, params: &Params, filter: &Value, sizes: PageSize) -> Answered {
     let scope = params.scope();
     caller.require(Permission::ConnectorView, &scope, None, Value::Null)?;
     let account = platform.account();
@@ -162,30 +154,7 @@ fn list_page(
     }
     let search = params.get("searchTerm").map(str::to_lowercase);
     found.retain(|connector| admits(filter, connector) && search.as_ref().is_none_or(|term| mentions(connector, term)));
-    let size = params.number("pageSize", default_size).clamp(1, max_size);
-    let index = params.number("pageIndex", 0);
-    let content: Vec<_> = found
-        .iter()
-        .skip(index.saturating_mul(size))
-        .take(size)
-        .map(|connector| connector_data(connector, account.identifier()))
-        .collect();
-    Ok(success(page(content, found.len(), index, size)))
-}
-
-/// One page of a list.
-pub(super) fn page(content: Vec<Value>, n_items: usize, index: usize, size: usize) -> Value {
-    let is_empty = content.is_empty();
-    json!({
-        "totalPages": n_items.div_ceil(size),
-        "totalItems": n_items,
-        "pageItemCount": content.len(),
-        "pageSize": size,
-        "content": content,
-        "pageIndex": index,
-        "empty": is_empty,
-        "pageToken": null,
-    })
+    Ok(success(page(&found, params, sizes, |connector| connector_data(connector, account.identifier()))))
 }
 
 fn scopes_above(scope: &Scope) -> Vec<Scope> {

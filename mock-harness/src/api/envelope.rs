@@ -5,6 +5,7 @@
 use axum::response::{IntoResponse, Response};
 use http::StatusCode;
 use serde_json::{Value, json};
+use testbed::diagnostic::Diagnostic;
 
 use crate::{
     account::{FieldError, Refusal},
@@ -80,6 +81,18 @@ impl ApiError {
     /// 400 `INVALID_REQUEST`.
     pub(crate) fn invalid(message: impl Into<String>) -> Self {
         Self::Refused(Refusal::Invalid(message.into()))
+    }
+
+    /// The same for everything that is wrong with a file: each complaint with its place.
+    pub(crate) fn complaints(complaints: Vec<Diagnostic>) -> Self {
+        let told: Vec<_> = complaints.iter().map(ToString::to_string).collect();
+        Self::invalid(told.join("; "))
+    }
+
+    /// 503: the platform ends before the answer is known.
+    pub(crate) fn stopping() -> Self {
+        let message = String::from("HTTP 503 Service Unavailable");
+        Self::Framework { status: StatusCode::SERVICE_UNAVAILABLE, message }
     }
 
     pub(crate) fn into_reply(self) -> Reply {

@@ -38,12 +38,13 @@ pub(super) async fn around(State(platform): State<Platform>, mut request: Reques
         Err(_) => Principal::Anonymous,
     };
     let connection = request.extensions().get::<Connection>().cloned();
-    let mut exchange = describe(&platform, &request, connection.as_ref(), principal);
+    let exchange = describe(&platform, &request, connection.as_ref(), principal);
     let occasion = occasion(&platform, &request, &exchange);
     request.extensions_mut().insert(identified);
 
     let fired = platform.rules().decide(&occasion);
-    exchange.rule = fired.as_ref().map(|fired| fired.name.clone());
+    let mut under_way = UnderWay { platform: &platform, exchange };
+    under_way.exchange.rule = fired.as_ref().map(|fired| fired.name.clone());
     let action = fired.map(|fired| fired.action);
     let response = match rule::answer_instead(action.as_ref()) {
         Some(response) => response,
@@ -58,12 +59,24 @@ pub(super) async fn around(State(platform): State<Platform>, mut request: Reques
     if let Ok(date) = HeaderValue::from_str(&date) {
         response.headers_mut().entry(header::DATE).or_insert(date);
     }
-    exchange.status = Some(response.status().as_u16());
-    exchange.error = code;
-    exchange.length_bytes =
+    under_way.exchange.status = Some(response.status().as_u16());
+    under_way.exchange.error = code;
+    under_way.exchange.length_bytes =
         response.headers().get(header::CONTENT_LENGTH).and_then(|length| length.to_str().ok()?.parse().ok());
-    platform.journal().record(Event::Exchange(Box::new(exchange)));
+    drop(under_way);
     response
+}
+
+/// An exchange that is journaled once, when it ends: with its answer, or without one if the client hangs up before.
+struct UnderWay<'a> {
+    platform: &'a Platform,
+    exchange: Exchange,
+}
+
+impl Drop for UnderWay<'_> {
+    fn drop(&mut self) {
+        self.platform.journal().record(Event::Exchange(Box::new(self.exchange.clone())));
+    }
 }
 
 fn principal(caller: &Caller) -> Principal {
@@ -115,9 +128,11 @@ fn occasion(platform: &Platform, request: &Request, exchange: &Exchange) -> Occa
         source: exchange.source,
         user_agent: exchange.user_agent.clone(),
         headers,
-        attempt: platform.count_attempt(format!(
-            "{} {} {} {}",
-            exchange.principal, exchange.source, exchange.method, exchange.target
+        attempt: platform.count_attempt((
+            exchange.principal.to_string(),
+            exchange.source,
+            &exchange.method,
+            &exchange.target,
         )),
     }
 }

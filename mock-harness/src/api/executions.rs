@@ -1,13 +1,13 @@
 //! Running pipelines and looking at how that went.
 //!
 //! Of `data.pipelineExecutionSummary` the fields `status`, `planExecutionId`, `pipelineIdentifier`, `name`, `startTs`,
-//! `endTs` and `failureInfo` are Harness's. **Ours** is `stages`: the real platform tells of images only in log lines.
+//! `endTs` and `failureInfo` are Harness's, and so is `data.executionGraph`, which is always null here. **Ours** is `stages`: the real platform tells of images only in log lines.
 //!
 //! Source: facts/harness E, execute-response.
 
 use std::collections::BTreeMap;
 
-use axum::extract::{Path, State};
+use axum::extract::State;
 use http::StatusCode;
 use serde_json::{Value, json};
 use testbed::diagnostic::Source;
@@ -15,7 +15,7 @@ use testbed::diagnostic::Source;
 use super::{
     auth::Caller,
     envelope::{Answered, ApiError, success},
-    params::{Body, Params},
+    params::{Body, Identifier, Params},
     pipelines::no_such_pipeline,
 };
 use crate::{
@@ -30,22 +30,18 @@ pub(super) async fn execute(
     State(platform): State<Platform>,
     caller: Caller,
     params: Params,
-    Path(identifier): Path<String>,
+    Identifier(identifier): Identifier,
     body: Body,
 ) -> Answered {
     let reference = params.entity(&identifier);
     caller.require(Permission::PipelineExecute, &reference.scope, Some(&identifier), Value::Null)?;
     let stored = platform.pipelines().get(&reference).ok_or_else(|| no_such_pipeline(&platform, &reference))?;
-    let refuse = |complaints: Vec<testbed::diagnostic::Diagnostic>| {
-        let told: Vec<_> = complaints.iter().map(ToString::to_string).collect();
-        ApiError::invalid(told.join("; "))
-    };
     let inputs = match body.text()? {
         "" => BTreeMap::new(),
-        inputs => input_values(&Source::new("inputs.yaml", inputs)).map_err(refuse)?,
+        inputs => input_values(&Source::new("inputs.yaml", inputs)).map_err(ApiError::complaints)?,
     };
     let source = Source::new("pipeline.yaml", &*stored.yaml);
-    let mut pipeline = Pipeline::parse_with_inputs(&source, &inputs).map_err(refuse)?;
+    let mut pipeline = Pipeline::parse_with_inputs(&source, &inputs).map_err(ApiError::complaints)?;
     // Where it was saved is what counts, not what the text says.
     pipeline.scope = reference.scope;
     let Execution { id, started_ms, .. } = execution::start(&platform, pipeline);
@@ -56,7 +52,7 @@ pub(super) async fn execute(
 }
 
 /// `GET /pipeline/api/pipelines/execution/v2/{planExecutionId}`.
-pub(super) async fn get(State(platform): State<Platform>, _: Caller, Path(id): Path<String>) -> Answered {
+pub(super) async fn get(State(platform): State<Platform>, _: Caller, Identifier(id): Identifier) -> Answered {
     let Some(execution) = platform.executions().get(&id) else {
         let message = format!("Plan Execution Summary does not exist or has been deleted for planExecutionId: {id}");
         return Err(ApiError::NotFound { status: StatusCode::BAD_REQUEST, message });
@@ -73,6 +69,7 @@ pub(super) async fn get(State(platform): State<Platform>, _: Caller, Path(id): P
             "failureInfo": message.map(|message| json!({ "message": message })),
             "stages": stages.iter().map(stage).collect::<Vec<_>>(),
         },
+        "executionGraph": null,
     })))
 }
 

@@ -11,6 +11,7 @@ mod envelope;
 mod exchange;
 mod executions;
 mod organizations;
+mod page;
 mod params;
 mod pipelines;
 mod rule;

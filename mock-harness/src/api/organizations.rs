@@ -2,15 +2,15 @@
 //!
 //! The bodies are the least that clients look at; they are not from the fact sheet.
 
-use axum::extract::{Path, State};
+use axum::extract::State;
 use http::StatusCode;
 use serde_json::{Map, Value, json};
 
 use super::{
     auth::Caller,
-    connectors::page,
     envelope::{Answered, ApiError, success},
-    params::{Body, Params},
+    page::{PageSize, page},
+    params::{Body, Identifier, Params},
 };
 use crate::{account::FieldErrors, platform::Platform};
 
@@ -28,7 +28,7 @@ pub(super) async fn create_organization(State(platform): State<Platform>, _: Cal
 pub(super) async fn get_organization(
     State(platform): State<Platform>,
     _: Caller,
-    Path(identifier): Path<String>,
+    Identifier(identifier): Identifier,
 ) -> Answered {
     if platform.account().organizations().contains_key(&identifier) {
         return Ok(success(json!({ "organization": organization(&identifier) })));
@@ -39,8 +39,9 @@ pub(super) async fn get_organization(
 /// `GET /ng/api/organizations`.
 pub(super) async fn list_organizations(State(platform): State<Platform>, _: Caller, params: Params) -> Answered {
     let organizations = platform.account().organizations();
-    let found = organizations.keys().map(|identifier| json!({ "organization": organization(identifier) })).collect();
-    Ok(success(listed(found, &params)))
+    let found: Vec<_> = organizations.keys().collect();
+    let show = |identifier: &&String| json!({ "organization": organization(identifier) });
+    Ok(success(page(&found, &params, PageSize::USUAL, show)))
 }
 
 /// `POST /ng/api/projects?orgIdentifier=`, body `{"project": {identifier, name, orgIdentifier}}`.
@@ -67,7 +68,7 @@ pub(super) async fn get_project(
     State(platform): State<Platform>,
     _: Caller,
     params: Params,
-    Path(identifier): Path<String>,
+    Identifier(identifier): Identifier,
 ) -> Answered {
     let org = params.get("orgIdentifier").unwrap_or("default");
     if platform.account().organizations().get(org).is_some_and(|projects| projects.contains(&identifier)) {
@@ -80,14 +81,13 @@ pub(super) async fn get_project(
 pub(super) async fn list_projects(State(platform): State<Platform>, _: Caller, params: Params) -> Answered {
     let organizations = platform.account().organizations();
     let wanted = params.get("orgIdentifier");
-    let found = organizations
+    let found: Vec<_> = organizations
         .iter()
         .filter(|(org, _)| wanted.is_none_or(|wanted| wanted == org.as_str()))
-        .flat_map(|(org, projects)| {
-            projects.iter().map(move |identifier| json!({ "project": project(org, identifier) }))
-        })
+        .flat_map(|(org, projects)| projects.iter().map(move |identifier| (org, identifier)))
         .collect();
-    Ok(success(listed(found, &params)))
+    let show = |(org, identifier): &(&String, &String)| json!({ "project": project(org, identifier) });
+    Ok(success(page(&found, &params, PageSize::USUAL, show)))
 }
 
 fn read_identifier(body: &Value, kind: &str) -> Result<String, ApiError> {
@@ -106,13 +106,6 @@ fn organization(identifier: &str) -> Value {
 
 fn project(org: &str, identifier: &str) -> Value {
     json!({ "orgIdentifier": org, "identifier": identifier, "name": identifier, "description": "", "tags": {} })
-}
-
-fn listed(found: Vec<Value>, params: &Params) -> Value {
-    let size = params.number("pageSize", 50).clamp(1, 100);
-    let index = params.number("pageIndex", 0);
-    let n_items = found.len();
-    page(found.into_iter().skip(index.saturating_mul(size)).take(size).collect(), n_items, index, size)
 }
 
 fn not_found(message: String) -> ApiError {

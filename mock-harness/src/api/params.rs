@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use axum::extract::{FromRequest, FromRequestParts, Request, rejection::BytesRejection};
+use axum::extract::{FromRequest, FromRequestParts, Path, Request, rejection::BytesRejection};
 use bytes::Bytes;
 use http::{StatusCode, Uri, request::Parts};
 use serde_json::Value;
@@ -51,6 +51,21 @@ impl<S: Send + Sync> FromRequestParts<S> for Params {
 
     async fn from_request_parts(parts: &mut Parts, _: &S) -> Result<Self, Self::Rejection> {
         Ok(Self::of(&parts.uri))
+    }
+}
+
+/// The identifier that ends a path.
+pub(crate) struct Identifier(pub(crate) String);
+
+impl<S: Send + Sync> FromRequestParts<S> for Identifier {
+    type Rejection = ApiError;
+
+    async fn from_request_parts(parts: &mut Parts, state: &S) -> Result<Self, ApiError> {
+        let found = Path::<String>::from_request_parts(parts, state).await;
+        // Its bytes, decoded, are no UTF-8.
+        let unreadable =
+            |_| ApiError::Framework { status: StatusCode::BAD_REQUEST, message: String::from("HTTP 400 Bad Request") };
+        found.map(|Path(identifier)| Self(identifier)).map_err(unreadable)
     }
 }
 

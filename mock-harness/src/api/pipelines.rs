@@ -5,22 +5,19 @@
 
 use std::collections::BTreeSet;
 
-use axum::extract::{Path, State};
+use axum::extract::State;
 use http::StatusCode;
 use serde_json::json;
-use testbed::{
-    diagnostic::{Diagnostic, Source},
-    yaml,
-};
+use testbed::{diagnostic::Source, yaml};
 
 use super::{
     auth::Caller,
     envelope::{Answered, ApiError, Reply, success},
-    params::{Body, Params},
+    params::{Body, Identifier, Params},
 };
 use crate::{
     account::EntityRef,
-    pipeline::{Pipeline, named_connectors},
+    pipeline::{Pipeline, named_connectors, read_to_save},
     platform::Platform,
 };
 
@@ -42,7 +39,7 @@ pub(super) async fn update(
     State(platform): State<Platform>,
     _: Caller,
     params: Params,
-    Path(identifier): Path<String>,
+    Identifier(identifier): Identifier,
     body: Body,
 ) -> Answered {
     let yaml = body.text()?;
@@ -65,7 +62,7 @@ pub(super) async fn get(
     State(platform): State<Platform>,
     _: Caller,
     params: Params,
-    Path(identifier): Path<String>,
+    Identifier(identifier): Identifier,
 ) -> Answered {
     let reference = params.entity(&identifier);
     let stored = platform.pipelines().get(&reference).ok_or_else(|| no_such_pipeline(&platform, &reference))?;
@@ -108,24 +105,10 @@ fn read(platform: &Platform, params: &Params, yaml: &str) -> Result<Received, Ap
     let scope = params.scope();
     platform.account().check_scope(&scope)?;
     let source = Source::new("pipeline.yaml", yaml);
-    let refuse = |complaints: Vec<Diagnostic>| {
-        let told: Vec<_> = complaints.iter().map(ToString::to_string).collect();
-        ApiError::invalid(told.join("; "))
-    };
-    let root = yaml::parse(&source).map_err(refuse)?;
-    let named = named_connectors(&root);
-    let received = |identifier| Received { reference: EntityRef { scope: scope.clone(), identifier }, named };
-    match (
-        Pipeline::parse(&source),
-        root.get("pipeline").and_then(|pipeline| pipeline.get("identifier")?.scalar_text()),
-    ) {
-        (Ok(pipeline), _) => Ok(received(pipeline.identifier)),
-        // Inputs may still lack values: an execution brings them.
-        (Err(_), Some(identifier)) if !identifier.is_empty() && yaml.contains("<+") => {
-            Ok(received(String::from(identifier)))
-        }
-        (Err(complaints), _) => Err(refuse(complaints)),
-    }
+    let root = yaml::parse(&source).map_err(ApiError::complaints)?;
+    // Inputs may still lack values: an execution brings them.
+    let Pipeline { identifier, .. } = read_to_save(&source, &root).map_err(ApiError::complaints)?;
+    Ok(Received { reference: EntityRef { scope, identifier }, named: named_connectors(&root) })
 }
 
 fn saved(platform: &Platform, received: &Received) -> Reply {

@@ -2,17 +2,17 @@
 //!
 //! Source: facts/harness D.
 
-use axum::extract::{Path, State};
+use axum::extract::State;
 use serde_json::{Value, json};
 
 use super::{
     auth::Caller,
-    connectors::page,
     envelope::{Answered, ApiError, success},
-    params::{Body, Params},
+    page::{PageSize, page},
+    params::{Body, Identifier, Params},
 };
 use crate::{
-    account::{Refusal, SecretDraft, SecretText},
+    account::{Refusal, SecretDraft, SecretText, secret_not_found},
     config::Permission,
     platform::{Platform, epoch_ms},
 };
@@ -29,7 +29,7 @@ pub(super) async fn update(
     State(platform): State<Platform>,
     caller: Caller,
     params: Params,
-    Path(identifier): Path<String>,
+    Identifier(identifier): Identifier,
     body: Body,
 ) -> Answered {
     let draft = SecretDraft::read(&body.json()?, &params.scope())?;
@@ -45,13 +45,12 @@ pub(super) async fn get(
     State(platform): State<Platform>,
     caller: Caller,
     params: Params,
-    Path(identifier): Path<String>,
+    Identifier(identifier): Identifier,
 ) -> Answered {
     let reference = params.entity(&identifier);
     caller.require(Permission::SecretView, &reference.scope, Some(&identifier), Value::Null)?;
-    let secret = platform.account().secret(&reference).ok_or_else(|| {
-        Refusal::NotFound(format!("Secret with identifier [{identifier}] is not found in the given scope"))
-    })?;
+    let secret = platform.account().secret(&reference);
+    let secret = secret.ok_or_else(|| Refusal::NotFound(secret_not_found(&identifier)))?;
     Ok(success(secret_data(&secret)))
 }
 
@@ -60,7 +59,7 @@ pub(super) async fn delete(
     State(platform): State<Platform>,
     caller: Caller,
     params: Params,
-    Path(identifier): Path<String>,
+    Identifier(identifier): Identifier,
 ) -> Answered {
     let reference = params.entity(&identifier);
     caller.require(Permission::SecretDelete, &reference.scope, Some(&identifier), Value::Null)?;
@@ -72,11 +71,7 @@ pub(super) async fn delete(
 pub(super) async fn list(State(platform): State<Platform>, caller: Caller, params: Params) -> Answered {
     let scope = params.scope();
     caller.require(Permission::SecretView, &scope, None, Value::Null)?;
-    let secrets = platform.account().secrets_in(&scope);
-    let size = params.number("pageSize", 50).clamp(1, 100);
-    let index = params.number("pageIndex", 0);
-    let content = secrets.iter().skip(index.saturating_mul(size)).take(size).map(secret_data).collect();
-    Ok(success(page(content, secrets.len(), index, size)))
+    Ok(success(page(&platform.account().secrets_in(&scope), &params, PageSize::USUAL, secret_data)))
 }
 
 fn secret_data(secret: &SecretText) -> Value {

@@ -4,7 +4,7 @@
 //! image of the pod is tried, and the first failure decides the text. On VMs and hosted runners an image is pulled when
 //! its step's turn comes, so the first failure ends the stage.
 //!
-//! Source: facts/harness A6, E; the wording of the pod's events as kubelet has them.
+//! Source: facts/harness A6, E; the wording of the pod's events as kubelet has them, and elsewhere as Docker has it.
 
 use std::collections::HashSet;
 
@@ -44,17 +44,10 @@ impl Pulls<'_> {
     async fn pull(&mut self, image: &ImageResolution) -> Result<Pulled, String> {
         let name = &image.after;
         let cached = (String::from(self.from.name()), name.clone());
-        let reference: ImageReference = name.parse().map_err(|_| {
-            format!(
-                "InvalidImageName: Failed to apply default image tag \"{name}\": couldn't parse image reference \"{name}\": \
-                 invalid reference format"
-            )
-        })?;
+        let reference: ImageReference = name.parse().map_err(|_| self.in_words(Problem::InvalidName, name))?;
         match policy(image, &reference) {
             Policy::Never if !self.cache.contains(&cached) => {
-                return Err(format!(
-                    "ErrImageNeverPull: Container image \"{name}\" is not present with pull policy of Never"
-                ));
+                return Err(self.in_words(Problem::NeverPulled, name));
             }
             Policy::Never | Policy::IfNotPresent if self.cache.contains(&cached) => return Ok(Pulled::Cached),
             Policy::Never | Policy::IfNotPresent | Policy::Always => {}
@@ -73,9 +66,7 @@ impl Pulls<'_> {
                 self.cache.insert(cached);
                 Ok(pulled)
             }
-            Err(text) => Err(format!(
-                "ErrImagePull: Failed to pull image \"{name}\": rpc error: code = Unknown desc = Error response from daemon: {text}"
-            )),
+            Err(text) => Err(self.in_words(Problem::Refused(text), name)),
         }
     }
 
@@ -91,6 +82,38 @@ impl Pulls<'_> {
         };
         agent.pull(self.participant, task).await.map(Pulled::Now).map_err(|failure| failure.message)
     }
+}
+
+impl Pulls<'_> {
+    /// A problem with the image `name` in the words of the place: kubelet's for pods, Docker's for everything else.
+    fn in_words(&self, problem: Problem, name: &str) -> String {
+        let is_pod = self.stage.infrastructure.is_kubernetes();
+        match problem {
+            Problem::InvalidName if is_pod => format!(
+                "InvalidImageName: Failed to apply default image tag \"{name}\": couldn't parse image reference \"{name}\": \
+                 invalid reference format"
+            ),
+            Problem::InvalidName => String::from("Error response from daemon: invalid reference format"),
+            Problem::NeverPulled if is_pod => {
+                format!("ErrImageNeverPull: Container image \"{name}\" is not present with pull policy of Never")
+            }
+            Problem::NeverPulled => format!("Error response from daemon: No such image: {name}"),
+            Problem::Refused(text) if is_pod => format!(
+                "ErrImagePull: Failed to pull image \"{name}\": rpc error: code = Unknown desc = Error response from daemon: {text}"
+            ),
+            Problem::Refused(text) => format!("Error response from daemon: {text}"),
+        }
+    }
+}
+
+/// Why an image did not come.
+enum Problem {
+    /// The name is no image reference.
+    InvalidName,
+    /// It is not there, and may not be pulled.
+    NeverPulled,
+    /// The pull failed, with this text.
+    Refused(String),
 }
 
 enum Policy {

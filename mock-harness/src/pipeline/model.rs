@@ -20,6 +20,8 @@ pub struct Pipeline {
     pub scope: Scope,
     /// Selectors for the delegates of stages that have none of their own.
     pub delegate_selectors: Vec<String>,
+    /// The connector of its codebase: `properties.ci.codebase.connectorRef`.
+    pub codebase_connector: Option<String>,
     /// Its stages in order, parallel ones one after the other.
     pub stages: Vec<Stage>,
     /// Every connector reference that it writes down, anywhere: what protects connectors from being deleted.
@@ -45,6 +47,8 @@ pub struct Stage {
     pub clone_codebase: bool,
     /// Its steps in order, those of groups and parallel ones included.
     pub steps: Vec<Step>,
+    /// What may matter and was not understood.
+    pub warnings: Vec<String>,
 }
 
 /// Where a stage runs, with its `harnessImageConnectorRef` if it has one. An empty text is kept: it does not mean the same
@@ -90,8 +94,11 @@ pub struct Step {
     pub identifier: String,
     /// Its type: `Run`.
     pub kind: String,
-    /// Its own `connectorRef`, read for steps that bring their own image.
+    /// Where its own image comes from: its `connectorRef`, read for steps that bring their own image.
     pub connector: Option<String>,
+    /// Its own `connectorRef`, whatever it is for: images, or credentials to push with. None if it is an expression and the
+    /// step brings no image.
+    pub own_connector: Option<String>,
     /// Its own image, read for steps that bring one.
     pub image: Option<String>,
     /// Its own `imagePullPolicy`.
@@ -180,13 +187,21 @@ impl Stage {
             pull_policy: None,
             clone_codebase: false,
             steps: Vec::new(),
+            warnings: Vec::new(),
         }
     }
 }
 
+const IACM: &str = "IACM";
+
 impl Step {
     /// Whether the step runs an image that the user names, so that its own `connectorRef` is the image's source.
     pub(crate) fn brings_image(kind: &str) -> bool {
-        matches!(kind, "Run" | "RunTests" | "Test" | "Plugin" | "Background" | "Service") || kind.starts_with("IACM")
+        matches!(kind, "Run" | "RunTests" | "Test" | "Plugin" | "Background" | "Service") || kind.starts_with(IACM)
+    }
+
+    /// Whether it is a step of Infrastructure as Code Management: Harness's own unless it has a connector.
+    pub(crate) fn is_iacm(&self) -> bool {
+        self.kind.starts_with(IACM)
     }
 }

@@ -14,6 +14,10 @@ pub(super) struct Reader<'a> {
     source: &'a Source,
     inputs: &'a BTreeMap<String, String>,
     complaints: Vec<Diagnostic>,
+    /// Whether inputs without a value and expressions are let through.
+    tolerates_inputs: bool,
+    /// How many there were.
+    n_inputs: usize,
 }
 
 /// A mapping and its place in the pipeline: `stages.build.spec`.
@@ -45,7 +49,16 @@ impl<'a> Place<'a> {
 
 impl<'a> Reader<'a> {
     pub(super) fn new(source: &'a Source, inputs: &'a BTreeMap<String, String>) -> Self {
-        Self { source, inputs, complaints: Vec::new() }
+        Self { source, inputs, complaints: Vec::new(), tolerates_inputs: false, n_inputs: 0 }
+    }
+
+    /// The same, that complains of no input without a value and of no expression.
+    pub(super) fn tolerating_inputs(self) -> Self {
+        Self { tolerates_inputs: true, ..self }
+    }
+
+    pub(super) fn has_complaints(&self) -> bool {
+        !self.complaints.is_empty()
     }
 
     pub(super) fn finish<T>(self, value: Option<T>) -> Result<T, Vec<Diagnostic>> {
@@ -58,6 +71,13 @@ impl<'a> Reader<'a> {
     pub(super) fn complain(&mut self, node: &Node, message: impl Into<String>, hint: impl Into<String>) {
         let (message, hint): (String, String) = (message.into(), hint.into());
         self.complaints.push(Diagnostic::at(self.source, node.span, message).hint(hint));
+    }
+
+    fn complain_of_input(&mut self, node: &Node, message: String, hint: String) {
+        self.n_inputs += 1;
+        if !self.tolerates_inputs {
+            self.complain(node, message, hint);
+        }
     }
 
     /// The value of `key`, which must be a mapping if it is there.
@@ -102,19 +122,31 @@ impl<'a> Reader<'a> {
                 return Some(default);
             }
             let message = format!("`{key}` is a runtime input, and no value is given for it");
-            self.complain(found.node, message, format!("give it: `--input {path}=VALUE`, or `inputs:` of the step"));
+            self.complain_of_input(
+                found.node,
+                message,
+                format!("give it: `--input {path}=VALUE`, or `inputs:` of the step"),
+            );
             return None;
         }
         let hint = format!("write the value itself, or give it: `--input {path}=VALUE`");
-        self.complain(found.node, format!("`{key}` is an expression, which only Harness itself can evaluate"), hint);
+        let message = format!("`{key}` is an expression, which only Harness itself can evaluate");
+        self.complain_of_input(found.node, message, hint);
         None
+    }
+
+    /// The text of `key` if it is there and known: an expression that no value is given for is none, and no complaint.
+    pub(super) fn known_text(&self, at: &Place<'_>, key: &str) -> Option<String> {
+        let given = self.inputs.get(&at.path_of(key)).cloned();
+        let text = given.or_else(|| at.get(key)?.node.scalar_text().map(String::from))?;
+        Some(text).filter(|text| !text.is_empty() && !text.contains("<+"))
     }
 
     /// As [`Reader::text`], where the key must be there.
     pub(super) fn needed_text(&mut self, at: &Place<'_>, key: &str, of: &str) -> Option<String> {
-        let n_complaints = self.complaints.len();
+        let n_before = self.complaints.len() + self.n_inputs;
         let text = self.text(at, key).filter(|text| !text.is_empty());
-        if text.is_none() && self.complaints.len() == n_complaints {
+        if text.is_none() && self.complaints.len() + self.n_inputs == n_before {
             self.complain(
                 at.node,
                 format!("{of} has no `{key}`"),
@@ -141,17 +173,17 @@ impl<'a> Reader<'a> {
 
     /// The texts of a list; expressions among them are complained about.
     pub(super) fn texts(&mut self, at: &Place<'_>, key: &str) -> Vec<String> {
-        let Some(list) = at.get(key) else { return Vec::new() };
-        if list.node.scalar_text().is_some() {
-            // A list may be one runtime input as a whole: values separated by commas.
+        let Some(list) = at.get(key).filter(|list| list.node.scalar_text().is_none()) else {
+            // A list may be one runtime input as a whole, or be given for a key that is left out: values separated by commas.
             let text = self.text(at, key).unwrap_or_default();
             return text.split(',').map(str::trim).filter(|text| !text.is_empty()).map(String::from).collect();
-        }
+        };
         let mut texts = Vec::new();
         for element in list.elements() {
             match element.scalar_text() {
                 Some(text) if text.contains("<+") => {
-                    self.complain(element, format!("`{key}` has an expression in it"), "write the value itself");
+                    let message = format!("`{key}` has an expression in it");
+                    self.complain_of_input(element, message, String::from("write the value itself"));
                 }
                 Some(text) => texts.push(String::from(text)),
                 None => {
@@ -165,7 +197,8 @@ impl<'a> Reader<'a> {
     fn wrong_kind(&mut self, found: &Place<'_>, key: &str, wanted: &str) {
         if found.node.scalar_text().is_some_and(|text| text.starts_with(INPUT)) {
             let message = format!("`{key}` is a runtime input as a whole");
-            self.complain(found.node, message, format!("write {wanted} here, with inputs inside it if need be"));
+            let hint = format!("write {wanted} here, with inputs inside it if need be");
+            self.complain_of_input(found.node, message, hint);
         } else {
             let message = format!("`{key}` is {wanted}, and this is {}", found.node.kind());
             self.complain(found.node, message, format!("write {wanted}"));

@@ -6,7 +6,7 @@ use testbed::journal::{ConnectorChoice, ConnectorReason};
 
 use super::ResolveError;
 use crate::{
-    account::{Account, Connector, EntityRef, Scope},
+    account::{Account, Connector, EntityRef, Scope, secret_not_found},
     config::DockerRuntimeOverride,
     pipeline::Infrastructure,
 };
@@ -71,8 +71,7 @@ pub(super) fn look_up(account: &Account, text: &str, scope: &Scope) -> Result<(E
     for (_, secret) in connector.secret_refs() {
         if account.secret_value(secret, &connector.scope).is_none() {
             let missing = secret.rsplit('.').next().unwrap_or(secret);
-            let error = format!("Secret with identifier [{missing}] is not found in the given scope");
-            return Err(ResolveError::Lookup { identifier, level, error });
+            return Err(ResolveError::Lookup { identifier, level, error: secret_not_found(missing) });
         }
     }
     Ok((reference, connector))

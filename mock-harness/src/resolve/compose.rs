@@ -2,13 +2,8 @@
 //!
 //! Source: facts/harness A5.
 
-use url::Url;
-
 use super::ResolveError;
 use crate::account::Connector;
-
-/// The hosts for which names stay as they are.
-const HUB_HOSTS: [&str; 2] = ["index.docker.io", "registry.hub.docker.com"];
 
 /// A composed name, and what happened to it.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -36,15 +31,14 @@ pub fn compose_image(connector: Option<&Connector>, image: &str) -> Result<Compo
         return unchanged("the name stays bare, because the connector is no DockerRegistry");
     };
     let malformed = || ResolveError::MalformedUrl { url: docker.url.clone(), identifier: connector.identifier.clone() };
-    let url = Url::parse(&docker.url).map_err(|_| malformed())?;
-    let host = docker.host().ok_or_else(malformed)?;
-    if HUB_HOSTS.contains(&host.as_str()) {
+    let (host, path) = docker.host_and_path().ok_or_else(malformed)?;
+    if docker.is_docker_hub() {
         return unchanged("the name stays bare, because the connector is Docker Hub's");
     }
-    if image.contains(&host) {
+    if image.contains(host) {
         return unchanged("the name stays, because it has the connector's host in it");
     }
-    let path = url.path().trim_end_matches('/');
+    let path = path.trim_end_matches('/');
     let name = image.trim_start_matches('/');
     Ok(Composed { image: format!("{host}{path}/{name}"), how: "the connector's host and path come in front" })
 }
@@ -87,6 +81,11 @@ mod tests {
         );
         check("https://host.example:5000", ADDON, "host.example:5000/harness/ci-addon:1.16.33");
         check("http://host.example:5000/", ADDON, "host.example:5000/harness/ci-addon:1.16.33");
+        check("https://host.example:443", ADDON, "host.example:443/harness/ci-addon:1.16.33");
+        check("http://host.example:80/x/", ADDON, "host.example:80/x/harness/ci-addon:1.16.33");
+        check("https://Host.Example/Team", ADDON, "Host.Example/Team/harness/ci-addon:1.16.33");
+        check("https://user:p@host.example:/x?y=/z#/w", ADDON, "host.example/x/harness/ci-addon:1.16.33");
+        check("https://[::1]:5000", ADDON, "[::1]:5000/harness/ci-addon:1.16.33");
         check("https://host.example/v2/", ADDON, "host.example/v2/harness/ci-addon:1.16.33");
         check("https://host.example", "host.example/team/x:1", "host.example/team/x:1");
         check("https://host.example", "other.example/host.example/x:1", "other.example/host.example/x:1");

@@ -51,9 +51,47 @@ pub(super) fn list_containers(stage: &Stage, images: &InternalImages<'_>) -> Vec
 fn own_image(step: &Step, stage: &Stage) -> Option<Container> {
     let image = step.image.clone()?;
     let as_is = step.kind == "Plugin" && !stage.infrastructure.is_kubernetes();
-    let origin = Origin::Step { connector: step.connector.clone(), as_is };
+    let origin = match &step.connector {
+        // Only a connector of its own takes an IaCM step out of Harness's hands.
+        None if step.is_iacm() => Origin::Internal,
+        connector => Origin::Step { connector: connector.clone(), as_is },
+    };
     let pull_policy = step.pull_policy.clone().or_else(|| stage.pull_policy.clone());
     Some(Container { name: step.identifier.clone(), image, origin, pull_policy })
+}
+
+/// Whether it is known which image `step` runs, or that it runs none.
+pub(super) fn is_image_known(step: &Step) -> bool {
+    /// Steps that the platform, a delegate or the machine itself does.
+    const WITHOUT_IMAGE: [&str; 22] = [
+        "Action",
+        "Barrier",
+        "Bitrise",
+        "CustomApproval",
+        "Email",
+        "FlagConfiguration",
+        "HarnessApproval",
+        "Http",
+        "IACMApproval",
+        "JiraApproval",
+        "JiraCreate",
+        "JiraUpdate",
+        "Policy",
+        "Queue",
+        "ResourceConstraint",
+        "ServiceNowApproval",
+        "ServiceNowCreate",
+        "ServiceNowImportSet",
+        "ServiceNowUpdate",
+        "ShellScript",
+        "Verify",
+        "Wait",
+    ];
+    let kind = step.kind.as_str();
+    step.image.is_some()
+        || (Step::brings_image(kind) && !step.is_iacm())
+        || InternalImages::field_of_step(kind).is_some()
+        || WITHOUT_IMAGE.contains(&kind)
 }
 
 /// The name that a hosted runner tries before `image`, in Harness's public registry, if no login goes with it.

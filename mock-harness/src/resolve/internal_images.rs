@@ -4,7 +4,7 @@
 
 use std::collections::BTreeMap;
 
-/// Fields whose images are not the same on Kubernetes and on VMs: field, Kubernetes, VM.
+/// Each field, its image on Kubernetes, and its image on VMs, Cloud and local runners; none where it is not used.
 const IMAGES: [(&str, Option<&str>, Option<&str>); 20] = [
     ("addonTag", Some("harness/ci-addon:1.18.27"), None),
     ("liteEngineTag", Some("harness/ci-lite-engine:1.18.27"), None),

@@ -11,15 +11,15 @@ use super::{
     warnings::collect_warnings,
 };
 use crate::{
-    account::{Account, Connector, DockerAuth, Scope},
+    account::{Account, Connector, EntityRef, LoginError, Scope},
     delegate::select_delegate,
     pipeline::{Infrastructure, Pipeline, Stage},
 };
 
-/// What each stage of `pipeline` gets from `account`. Stages that need no containers are left out. `seed` shuffles the
-/// delegates.
+/// What each stage of `pipeline` gets from `account`. Stages that need no containers are left out, unless there is something
+/// to be warned of. `seed` shuffles the delegates.
 pub fn resolve_pipeline(pipeline: &Pipeline, account: &Account, seed: Seed) -> Vec<StageResolution> {
-    let needs = |stage: &&Stage| stage.infrastructure != Infrastructure::NoContainers;
+    let needs = |stage: &&Stage| stage.infrastructure != Infrastructure::NoContainers || !stage.warnings.is_empty();
     pipeline.stages.iter().filter(needs).map(|stage| resolve_stage(pipeline, stage, account, seed)).collect()
 }
 
@@ -36,12 +36,14 @@ pub fn resolve_stage(pipeline: &Pipeline, stage: &Stage, account: &Account, seed
     };
     let mut images = Vec::new();
     let mut failure = None;
-    let mut warnings = Vec::new();
+    let mut warnings = stage.warnings.clone();
     if let Ok(choice) = &choice {
-        warnings = collect_warnings(account, &stage.infrastructure, internal.as_ref());
+        if stage.infrastructure != Infrastructure::NoContainers {
+            warnings.extend(collect_warnings(account, stage, internal.as_ref()));
+        }
         let context =
             Context { account, scope: &pipeline.scope, stage, internal: internal.as_ref(), because: choice.because };
-        failure = context.resolve_images(&mut images).and_then(|()| context.check_hosted()).err();
+        failure = context.check_hosted(pipeline).and_then(|()| context.resolve_images(&mut images)).err();
     }
     let delegate = match stage.infrastructure {
         Infrastructure::Cloud | Infrastructure::Missing | Infrastructure::NoContainers => Ok(None),
@@ -107,7 +109,8 @@ impl Context<'_> {
             }
             Origin::Step { connector: None, .. } => (None, String::from("no-step-connector")),
         };
-        if connector.is_some_and(|connector| connector.kind() == "Aws") {
+        let is_aws = connector.is_some_and(|connector| connector.kind() == "Aws");
+        if is_aws && self.stage.infrastructure.is_kubernetes() && !is_of_ecr(&image) {
             return Err(ResolveError::Ecr { image });
         }
         let (after, how) = if matches!(origin, Origin::Step { as_is: true, .. }) {
@@ -137,33 +140,33 @@ impl Context<'_> {
         })
     }
 
-    /// The login of a connector; none if it is anonymous.
     fn log_in(&self, connector: &Connector) -> Result<Option<Credentials>, ResolveError> {
-        let Some(DockerAuth::UsernamePassword { username, username_ref, password_ref }) =
-            connector.docker().map(|docker| &docker.auth)
-        else {
-            return Ok(None);
-        };
-        let identifier = || connector.identifier.clone();
-        let secret = |text: &str| self.account.secret_value(text, &connector.scope);
-        let username = username
-            .clone()
-            .or_else(|| username_ref.as_deref().and_then(secret).map(|secret| String::from(secret.expose())))
-            .unwrap_or_default();
-        let username = username.parse().map_err(|_| ResolveError::EmptyUsername { identifier: identifier() })?;
-        let password = secret(password_ref).filter(|password| !password.expose().is_empty());
-        let password = password.ok_or_else(|| ResolveError::EmptyPassword { identifier: identifier() })?;
-        Ok(Some(Credentials { username, password }))
+        let identifier = connector.identifier.clone();
+        self.account.login_of(connector).map_err(|error| match error {
+            LoginError::EmptyPassword => ResolveError::EmptyPassword { identifier },
+            LoginError::Username(_) => ResolveError::EmptyUsername { identifier },
+            LoginError::SecretGone { .. } => {
+                ResolveError::Lookup { identifier, level: connector.scope.level(), error: error.to_string() }
+            }
+        })
     }
 
-    /// On Harness Cloud the connectors of steps must go through the platform. The default one is not looked at.
-    fn check_hosted(&self) -> Result<(), ResolveError> {
+    /// On Harness Cloud the connectors of steps and services, and the codebase's if it is cloned, must go through the
+    /// platform. The default one is not looked at. One that does not exist is told where an image needs it.
+    fn check_hosted(&self, pipeline: &Pipeline) -> Result<(), ResolveError> {
         if self.stage.infrastructure != Infrastructure::Cloud {
             return Ok(());
         }
+        let steps = self.stage.steps.iter().filter_map(|step| step.own_connector.as_deref());
+        let codebase = pipeline.codebase_connector.as_deref().filter(|_| self.stage.clone_codebase);
         let mut connectors = Vec::new();
-        for text in self.stage.steps.iter().filter_map(|step| step.connector.as_deref()) {
-            let (reference, connector) = look_up(self.account, text, self.scope)?;
+        for text in steps.chain(codebase) {
+            let Some((reference, connector)) = EntityRef::parse(text, self.scope)
+                .ok()
+                .and_then(|reference| self.account.connector(&reference).map(|connector| (reference, connector)))
+            else {
+                continue;
+            };
             if connector.execute_on_delegate() && !connectors.contains(&reference.identifier) {
                 connectors.push(reference.identifier);
             }
@@ -172,10 +175,22 @@ impl Context<'_> {
     }
 }
 
+/// Whether `image` is of a private registry of Amazon's: `<account>.dkr.ecr.<region>.amazonaws.com`. For others the delegate
+/// can make no pull secret of an AWS connector.
+fn is_of_ecr(image: &str) -> bool {
+    let host = image.split_once('/').map_or("", |(host, _)| host);
+    let Some((account, region)) = host.strip_suffix(".amazonaws.com").and_then(|rest| rest.split_once(".dkr.ecr."))
+    else {
+        return false;
+    };
+    !account.is_empty() && account.bytes().all(|byte| byte.is_ascii_digit()) && !region.is_empty()
+}
+
 /// Whether the pull secret of `connector` is for `image`: container runtimes keep logins by host, and Docker Hub has
 /// several names.
 fn is_for(connector: &Connector, image: &ImageReference) -> bool {
-    const HUB: [&str; 4] = ["index.docker.io", "registry.hub.docker.com", "docker.io", "registry-1.docker.io"];
-    let host = connector.docker().and_then(|docker| docker.host()).unwrap_or_default();
-    host == image.host().as_str() || (image.host().is_docker_hub() && HUB.contains(&host.as_str()))
+    let Some(docker) = connector.docker() else { return false };
+    let host = docker.host().unwrap_or_default();
+    let is_docker_hub = docker.is_docker_hub() || matches!(host, "docker.io" | "registry-1.docker.io");
+    host.eq_ignore_ascii_case(image.host().as_str()) || (image.host().is_docker_hub() && is_docker_hub)
 }

@@ -4,17 +4,15 @@
 
 use url::Url;
 
+use super::containers::is_image_known;
 use crate::{
     account::{Account, Connector, DockerSpec, EntityRef, Scope},
-    pipeline::Infrastructure,
+    pipeline::{Infrastructure, Stage, Step},
 };
 
-/// The warnings about the connector that a stage's own images go through, and about the one that it does not see.
-pub(super) fn collect_warnings(
-    account: &Account,
-    infrastructure: &Infrastructure,
-    connector: Option<&Connector>,
-) -> Vec<String> {
+/// The warnings about the connector that a stage's own images go through, about the one that it does not see, and about
+/// steps whose images are not known.
+pub(super) fn collect_warnings(account: &Account, stage: &Stage, connector: Option<&Connector>) -> Vec<String> {
     let mut warnings = Vec::new();
     match connector {
         None => warnings.extend(warn_of_hidden_default(account)),
@@ -28,12 +26,18 @@ pub(super) fn collect_warnings(
             Some(docker) => warn_of_url(&connector.reference().written(), docker, &mut warnings),
         },
     }
-    if let Infrastructure::Docker { image_connector: Some(_) } = infrastructure {
+    if let Infrastructure::Docker { image_connector: Some(_) } = &stage.infrastructure {
         warnings.push(String::from(
             "`harnessImageConnectorRef` in a Docker runtime is in newer schemas, and whether it counts is not known: see \
              the switch `docker-runtime-override`",
         ));
     }
+    let unknown = stage.steps.iter().filter(|step| !is_image_known(step));
+    warnings.extend(
+        unknown.map(|Step { identifier, kind, .. }| {
+            format!("step `{identifier}` of type `{kind}`: its image is not known")
+        }),
+    );
     warnings
 }
 
@@ -51,7 +55,7 @@ fn warn_of_url(connector: &str, docker: &DockerSpec, warnings: &mut Vec<String>)
         "app.harness.io" if path == "/registry" => warn(String::from(
             "the registry `app.harness.io/registry` was deprecated on 15 Feb 2024 and ended on 15 May 2024",
         )),
-        "index.docker.io" | "registry.hub.docker.com" => return,
+        _ if docker.is_docker_hub() => return,
         _ => {}
     }
     if path.split('/').any(|segment| segment == "v2") {

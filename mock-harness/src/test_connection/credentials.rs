@@ -5,7 +5,8 @@
 
 use std::time::Duration;
 
-use reqwest::{Method, RequestBuilder, StatusCode, header::WWW_AUTHENTICATE};
+use hyper::ext::ReasonPhrase;
+use reqwest::{Method, RequestBuilder, StatusCode, Version, header::WWW_AUTHENTICATE};
 use serde_json::Value;
 use testbed::{net::Vantage, task::Credentials};
 use url::Url;
@@ -17,38 +18,55 @@ const TOKEN_TRIES: u32 = 5;
 /// The pause after the first failed try; it doubles. Wire time, because who asked for the test waits in wire time.
 const FIRST_PAUSE: Duration = Duration::from_millis(25);
 
-/// A round that ended without a status: the connection failed, or the body was no JSON.
+/// A round that failed without a status: the connection failed, or the body was no JSON.
 #[derive(Clone, Debug)]
 pub(super) struct IoFailure(pub(super) String);
 
-/// The status that decides.
+/// What a round ended with: the status, and the words that the registry put beside it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) struct Ended {
+    pub(super) status: StatusCode,
+    /// The reason phrase as it was sent; none where there was none, and HTTP/2 has none.
+    pub(super) reason: Option<String>,
+}
+
+impl Ended {
+    fn of(answer: &reqwest::Response) -> Self {
+        let status = answer.status();
+        let sent = match answer.extensions().get::<ReasonPhrase>() {
+            Some(phrase) => Some(String::from_utf8_lossy(phrase.as_bytes()).into_owned()),
+            // The client keeps a phrase only where it is not the usual one.
+            None if answer.version() <= Version::HTTP_11 => status.canonical_reason().map(String::from),
+            None => None,
+        };
+        Self { status, reason: sent.filter(|phrase| !phrase.is_empty()) }
+    }
+}
+
+/// The answer that decides.
 ///
 /// # Errors
 /// The second round ended without a status.
-pub(super) async fn check(url: &Url, login: &Credentials, from: &Vantage) -> Result<StatusCode, IoFailure> {
+pub(super) async fn check(url: &Url, login: &Credentials, from: &Vantage) -> Result<Ended, IoFailure> {
     let check = Check { url, login, from, host: url.host_str().unwrap_or_default() };
     match check.round("/v2", true).await {
-        Ok(status) if status.is_success() => Ok(status),
+        Ok(ended) if ended.status.is_success() => Ok(ended),
         // Refused, unreachable or not understood: once more with a slash.
         Ok(_) | Err(_) => check.round("/v2/", false).await,
     }
 }
 
-/// The status of `GET <url>/api/v2.0/projects`, and whether the list is empty.
+/// The answer to `GET <url>/api/v2.0/projects`, and whether the list is empty.
 ///
 /// # Errors
 /// The connection failed.
-pub(super) async fn check_harbor(
-    base: &str,
-    login: &Credentials,
-    from: &Vantage,
-) -> Result<(StatusCode, bool), IoFailure> {
+pub(super) async fn check_harbor(base: &str, login: &Credentials, from: &Vantage) -> Result<(Ended, bool), IoFailure> {
     let url = Url::parse(&format!("{base}api/v2.0/projects")).map_err(|error| IoFailure(error.to_string()))?;
     let request = from.request(Method::GET, &url).map_err(|error| IoFailure(error.to_string()))?;
     let answer = basic(request, login).timeout(TIMEOUT).send().await.map_err(|error| io_failure(&error))?;
-    let status = answer.status();
+    let ended = Ended::of(&answer);
     let list: Value = answer.json().await.unwrap_or_default();
-    Ok((status, list.as_array().is_some_and(Vec::is_empty)))
+    Ok((ended, list.as_array().is_some_and(Vec::is_empty)))
 }
 
 struct Check<'a> {
@@ -60,7 +78,7 @@ struct Check<'a> {
 
 impl Check<'_> {
     /// One round: Basic, and if that is refused a token and Bearer. `wants_json` holds a good answer to being JSON.
-    async fn round(&self, path: &str, wants_json: bool) -> Result<StatusCode, IoFailure> {
+    async fn round(&self, path: &str, wants_json: bool) -> Result<Ended, IoFailure> {
         let mut ping = self.url.clone();
         ping.set_path(path);
         ping.set_query(None);
@@ -68,15 +86,15 @@ impl Check<'_> {
         let first = self.request(&ping)?;
         let first = if is_acr { first } else { basic(first, self.login) };
         let answer = send(first).await?;
-        let status = answer.status();
-        let is_refused =
-            status == StatusCode::UNAUTHORIZED || (status == StatusCode::FORBIDDEN && self.host == "ghcr.io");
+        let ended = Ended::of(&answer);
+        let is_refused = ended.status == StatusCode::UNAUTHORIZED
+            || (ended.status == StatusCode::FORBIDDEN && self.host == "ghcr.io");
         if !is_refused {
             return settle(answer, wants_json).await;
         }
         let header = answer.headers().get(WWW_AUTHENTICATE).and_then(|header| header.to_str().ok()).unwrap_or_default();
-        let Some(token_url) = self.token_url(header) else { return Ok(status) };
-        let Some(token) = self.fetch_token(&token_url, is_acr).await? else { return Ok(status) };
+        let Some(token_url) = self.token_url(header) else { return Ok(ended) };
+        let Some(token) = self.fetch_token(&token_url, is_acr).await? else { return Ok(ended) };
         let answer = send(self.request(&ping)?.bearer_auth(token)).await?;
         settle(answer, wants_json).await
     }
@@ -127,12 +145,12 @@ async fn send(request: RequestBuilder) -> Result<reqwest::Response, IoFailure> {
     request.timeout(TIMEOUT).send().await.map_err(|error| io_failure(&error))
 }
 
-async fn settle(answer: reqwest::Response, wants_json: bool) -> Result<StatusCode, IoFailure> {
-    let status = answer.status();
-    if status.is_success() && wants_json {
+async fn settle(answer: reqwest::Response, wants_json: bool) -> Result<Ended, IoFailure> {
+    let ended = Ended::of(&answer);
+    if ended.status.is_success() && wants_json {
         answer.json::<Value>().await.map_err(|error| io_failure(&error))?;
     }
-    Ok(status)
+    Ok(ended)
 }
 
 /// The innermost cause, which is what an I/O exception says.

@@ -12,4 +12,4 @@ mod run;
 
 pub(crate) use outcome::answer;
 pub(crate) use reach::ReachCache;
-pub(crate) use run::{run, settle_later};
+pub(crate) use run::{run_to_end, settle_later};

@@ -2,9 +2,9 @@
 //!
 //! Source: facts/harness B7, the table of final answers and "Shape of a failed test".
 
-use reqwest::StatusCode;
 use serde_json::{Value, json};
 
+use super::credentials::Ended;
 use crate::{
     account::{Connectivity, TestRecord},
     api::{Answered, ApiError, Messages, success},
@@ -88,14 +88,13 @@ impl Failure {
     }
 
     /// A secret that the connector refers to has gone.
-    pub(super) fn missing_secret(identifier: &str) -> Self {
-        let text = format!("Secret with identifier [{identifier}] is not found in the given scope");
+    pub(super) fn missing_secret(text: String) -> Self {
         Self { cause: Some(("RESOURCE_NOT_FOUND_EXCEPTION", text)), ..Self::default() }
     }
 
-    /// What a status that decided means; none if it is good.
-    pub(super) fn of_status(status: StatusCode) -> Option<Self> {
-        let failure = match status.as_u16() {
+    /// What an answer that decided means; none if it is good.
+    pub(super) fn of_answer(ended: Ended) -> Option<Self> {
+        let failure = match ended.status.as_u16() {
             200..=299 => return None,
             401 => Self::new(
                 "Update the username & password",
@@ -119,9 +118,9 @@ impl Failure {
                 None,
             ),
             number => {
-                let reason = status
-                    .canonical_reason()
-                    .map_or_else(|| format!("Server responded with the following error code - {number}"), String::from);
+                let reason = ended
+                    .reason
+                    .unwrap_or_else(|| format!("Server responded with the following error code - {number}"));
                 Self { cause: Some((ARTIFACT_SERVER, reason)), ..Self::default() }
             }
         };

@@ -1,6 +1,7 @@
 //! A test from end to end: from where, which steps, and when it is done in the background.
 
 use testbed::{Event, journal::DelegateSelected, net::Vantage, task::Credentials};
+use tokio::sync::oneshot;
 use url::Url;
 
 use super::{
@@ -9,14 +10,15 @@ use super::{
     reach::{is_reachable, with_slash},
 };
 use crate::{
-    account::{Connectivity, Connector, DockerAuth, DockerSpec, ProviderType, TestRecord},
+    account::{Connectivity, Connector, DockerSpec, LoginError, ProviderType, TestRecord},
+    api::ApiError,
     config::IgnoreTestConnection,
     delegate::select_delegate,
     platform::{Platform, epoch_ms},
 };
 
 /// Tests `connector` and returns how that went. Nothing is stored.
-pub(crate) async fn run(platform: &Platform, connector: &Connector) -> Tested {
+async fn run(platform: &Platform, connector: &Connector) -> Tested {
     let ended = |outcome, delegate, task| Tested { outcome, delegate, task, at_ms: epoch_ms(platform.clock().now()) };
     let Some(docker) = connector.docker() else {
         return ended(Outcome::NotTested, None, None);
@@ -44,6 +46,23 @@ pub(crate) async fn run(platform: &Platform, connector: &Connector) -> Tested {
     }
 }
 
+/// Tests `connector` and stores what was found, also if nobody waits for it any more.
+///
+/// # Errors
+/// The platform stops meanwhile.
+pub(crate) async fn run_to_end(platform: &Platform, connector: Connector) -> Result<Tested, ApiError> {
+    let (sender, receiver) = oneshot::channel();
+    let platform_ = platform.clone();
+    platform.spawn(|participant| async move {
+        let tested = run(&platform_, &connector).await;
+        platform_.account().record_test(&connector, tested.record(&platform_));
+        // Who asked may have hung up.
+        let _ = sender.send(tested);
+        drop(participant);
+    });
+    receiver.await.map_err(|_| ApiError::stopping())
+}
+
 /// Tests `connector` in the background, as the platform does after a create or an update, and stores what was found.
 pub(crate) fn settle_later(platform: &Platform, connector: Connector) {
     let ignored = connector.docker().is_some_and(|docker| docker.ignore_test_connection == Some(true));
@@ -65,45 +84,31 @@ async fn test(platform: &Platform, connector: &Connector, docker: &DockerSpec, f
     if !is_reachable(docker, from, platform.reached(), platform.clock()).await {
         return failed(Failure::unreachable(&base));
     }
-    let login = match log_in(platform, connector, docker) {
+    let login = match log_in(platform, connector) {
         Ok(None) => return Outcome::Passed,
         Ok(Some(login)) => login,
         Err(failure) => return failed(failure),
     };
-    let status = if docker.provider == ProviderType::Harbor {
+    let ended = if docker.provider == ProviderType::Harbor {
         match check_harbor(&base, &login, from).await {
-            Ok((status, true)) if status.is_success() => return failed(Failure::no_harbor_projects()),
-            other => other.map(|(status, _)| status),
+            Ok((ended, true)) if ended.status.is_success() => return failed(Failure::no_harbor_projects()),
+            other => other.map(|(ended, _)| ended),
         }
     } else {
         let Ok(url) = Url::parse(&docker.url) else { return failed(Failure::unreachable(&base)) };
         check(&url, &login, from).await
     };
-    match status {
-        Ok(status) => Failure::of_status(status).map_or(Outcome::Passed, failed),
+    match ended {
+        Ok(ended) => Failure::of_answer(ended).map_or(Outcome::Passed, failed),
         Err(io) => failed(Failure::io(&io.0)),
     }
 }
 
 /// The login to test with; none for an anonymous connector.
-fn log_in(platform: &Platform, connector: &Connector, docker: &DockerSpec) -> Result<Option<Credentials>, Failure> {
-    let DockerAuth::UsernamePassword { username, username_ref, password_ref } = &docker.auth else {
-        return Ok(None);
-    };
-    let secret = |text: &str| {
-        let value = platform.account().secret_value(text, &connector.scope);
-        value.ok_or_else(|| Failure::missing_secret(text.rsplit('.').next().unwrap_or(text)))
-    };
-    let username = match (username, username_ref) {
-        (Some(username), _) => username.clone(),
-        (None, Some(text)) => String::from(secret(text)?.expose()),
-        (None, None) => String::new(),
-    };
-    let password = secret(password_ref)?;
-    if password.expose().is_empty() {
-        return Err(Failure::empty_password());
-    }
-    // A name that cannot be sent in Basic is none that a registry has.
-    let username = username.parse().map_err(|error: oci::AccountNameError| Failure::io(&error.to_string()))?;
-    Ok(Some(Credentials { username, password }))
+fn log_in(platform: &Platform, connector: &Connector) -> Result<Option<Credentials>, Failure> {
+    platform.account().login_of(connector).map_err(|error| match error {
+        LoginError::SecretGone { .. } => Failure::missing_secret(error.to_string()),
+        LoginError::EmptyPassword => Failure::empty_password(),
+        LoginError::Username(error) => Failure::io(&error.to_string()),
+    })
 }

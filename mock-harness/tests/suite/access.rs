@@ -92,3 +92,48 @@ async fn a_missing_permission_is_told_before_anything_exists() {
     let (status, _) = rig.ask("POST", "/ng/api/connectors?accountIdentifier=acme", r#"{"connector":{}}"#).await;
     assert_eq!(status, 400);
 }
+
+#[tokio::test]
+async fn each_operation_needs_its_permission_and_no_other() {
+    const SECRET: &str = "/ng/api/v2/secrets/x?accountIdentifier=acme";
+    const SECRETS: &str = "/ng/api/v2/secrets?accountIdentifier=acme";
+    const CREATE: &str = "/ng/api/connectors?accountIdentifier=acme";
+    let connector = anonymous("x", "https://m.test");
+    let secret =
+        json!({ "secret": { "type": "SecretText", "name": "x", "identifier": "x", "spec": { "value": "v" } } });
+    let operations = [
+        ("GET", GET, Value::Null, "core_connector_view"),
+        ("GET", CREATE, Value::Null, "core_connector_view"),
+        ("POST", "/ng/api/connectors/listV2?accountIdentifier=acme", Value::Null, "core_connector_view"),
+        ("POST", CREATE, connector.clone(), "core_connector_edit"),
+        ("PUT", CREATE, connector, "core_connector_edit"),
+        ("DELETE", GET, Value::Null, "core_connector_delete"),
+        ("POST", "/ng/api/connectors/testConnection/x?accountIdentifier=acme", Value::Null, "core_connector_access"),
+        ("GET", SECRET, Value::Null, "core_secret_view"),
+        ("POST", "/ng/api/v2/secrets/list?accountIdentifier=acme", Value::Null, "core_secret_view"),
+        ("POST", SECRETS, secret.clone(), "core_secret_edit"),
+        ("PUT", SECRET, secret, "core_secret_edit"),
+        ("DELETE", SECRET, Value::Null, "core_secret_delete"),
+        ("POST", "/pipeline/api/pipeline/execute/x?accountIdentifier=acme", Value::Null, "core_pipeline_execute"),
+    ];
+    let all = [
+        "core_connector_view",
+        "core_connector_edit",
+        "core_connector_delete",
+        "core_connector_access",
+        "core_secret_view",
+        "core_secret_edit",
+        "core_secret_delete",
+        "core_pipeline_execute",
+    ];
+    for permission in all {
+        let others: Vec<_> = all.into_iter().filter(|other| *other != permission).collect();
+        let (with, without) = (rig(json!([permission])).await, rig(json!(others)).await);
+        for (method, path, body, _) in operations.iter().filter(|(.., needed)| *needed == permission) {
+            assert_ne!(with.told(method, path, body).await.0, 403, "{method} {path} with {permission}");
+            let (status, told) = without.told(method, path, body).await;
+            let missing = format!("Missing permission {permission} on ");
+            assert!(status == 403 && told.contains(&missing), "{method} {path} without {permission}: {told}");
+        }
+    }
+}

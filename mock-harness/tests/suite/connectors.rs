@@ -155,8 +155,13 @@ async fn a_request_that_is_refused_is_told_why() {
     assert_eq!((status, answer), (400, json!({ "code": 400, "message": "Unable to process JSON" })));
     let (status, answer) = rig.ask("POST", CREATE, &"x".repeat((1 << 20) + 1)).await;
     assert_eq!((status, answer), (413, json!({ "code": 413, "message": "HTTP 413 Request Entity Too Large" })));
-    let (status, _) = rig.ask("GET", "/ng/api/nothing?accountIdentifier=acme", "").await;
-    assert_eq!(status, 404);
+    let no_such_path = json!({ "code": 404, "message": "HTTP 404 Not Found" });
+    for path in ["nothing", "connectors/catalogue", "connectors/stats", "connectors/fieldValues"] {
+        let asked = rig.ask("GET", &format!("/ng/api/{path}?accountIdentifier=acme"), "").await;
+        assert_eq!(asked, (404, no_such_path.clone()), "{path}");
+    }
+    let bytes = rig.ask("GET", "/ng/api/connectors/%ff?accountIdentifier=acme", "").await;
+    assert_eq!(bytes, (400, json!({ "code": 400, "message": "HTTP 400 Bad Request" })));
 }
 
 #[tokio::test]
@@ -274,4 +279,23 @@ async fn each_exchange_is_journaled_once_and_rules_apply() {
     let entry = serde_json::to_value(&*rig.journal.entries()[1]).unwrap();
     assert_eq!(entry["subject"], json!({ "api": { "operation": "connectors.get" } }));
     assert!(!entry.to_string().contains(rig.key.as_deref().unwrap()));
+}
+
+#[tokio::test]
+async fn attempts_are_counted_by_request() {
+    let rig = Rig::start(config(json!({}))).await;
+    rig.harness.rules().add(
+        serde_json::from_value(json!({
+            "name": "twice",
+            "when": { "api": "get", "attempt": "1..2" },
+            "then": { "answer": { "status": 503 } },
+        }))
+        .unwrap(),
+    );
+    let get = |identifier: &str| format!("/ng/api/connectors/{identifier}?accountIdentifier=acme");
+    let mut told = Vec::new();
+    for identifier in ["x", "y", "x", "x", "y", "y"] {
+        told.push(rig.ask("GET", &get(identifier), "").await.0);
+    }
+    assert_eq!(told, [503, 503, 503, 400, 503, 400]);
 }

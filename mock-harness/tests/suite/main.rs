@@ -3,6 +3,7 @@
 mod access;
 mod connectors;
 mod pipelines;
+mod reading;
 mod resolution;
 mod rig;
 mod secrets;

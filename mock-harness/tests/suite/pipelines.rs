@@ -100,6 +100,7 @@ async fn run(rig: &Rig, inputs: &str) -> Value {
         let (_, answer) = rig.ask("GET", &path, "").await;
         let summary = &answer["data"]["pipelineExecutionSummary"];
         if summary["status"] != "Running" {
+            assert_eq!(answer["data"].get("executionGraph"), Some(&Value::Null));
             return summary.clone();
         }
         tokio::time::sleep(std::time::Duration::from_millis(5)).await;
@@ -154,6 +155,38 @@ async fn an_init_container_that_fails_keeps_the_others_from_being_pulled() {
          response from daemon: toomanyrequests: mirror.test/harness/ci-addon:1.18.27"
     );
     assert_eq!(agent.asked.lock().unwrap().len(), 1);
+}
+
+#[tokio::test]
+async fn pods_fail_in_the_words_of_kubelet_and_other_places_in_those_of_docker() {
+    const PODS: &str = "type: KubernetesDirect
+            spec: { connectorRef: account.cluster, namespace: ci, harnessImageConnectorRef: account.mirror }";
+    const POOL: &str = "type: VM
+            spec: { type: Pool, spec: { poolName: a } }";
+    let (rig, _) = rig(&["golang"]).await;
+    save(&rig, YAML).await;
+    let update = format!("/pipeline/api/pipelines/v2/ci?{SCOPE}");
+    for (place, image, expect) in [
+        (
+            PODS,
+            "golang",
+            "ErrImagePull: Failed to pull image \"golang\": rpc error: code = Unknown desc = Error response from daemon: \
+             toomanyrequests: docker.io/library/golang:latest",
+        ),
+        (POOL, "golang", "Error response from daemon: toomanyrequests: docker.io/library/golang:latest"),
+        (POOL, "Golang", "Error response from daemon: invalid reference format"),
+        (POOL, "rust, imagePullPolicy: Never", "Error response from daemon: No such image: rust"),
+        (
+            PODS,
+            "rust, imagePullPolicy: Never",
+            "ErrImageNeverPull: Container image \"rust\" is not present with pull policy of Never",
+        ),
+    ] {
+        assert!(YAML.contains(PODS));
+        let yaml = YAML.replace(PODS, place).replace("image: golang", &format!("image: {image}"));
+        assert_eq!(rig.ask("PUT", &update, &yaml).await.0, 200);
+        assert_eq!(run(&rig, "").await["failureInfo"]["message"], expect, "{yaml}");
+    }
 }
 
 #[tokio::test]
@@ -233,6 +266,33 @@ async fn what_is_no_pipeline_is_refused_with_its_place() {
     let (status, answer) = rig.ask("GET", &format!("/pipeline/api/pipelines/ci?{SCOPE}"), "").await;
     assert_eq!((status, &answer["data"]["yamlPipeline"]), (200, &json!(YAML)));
     assert_eq!(rig.ask("GET", &format!("/pipeline/api/pipelines/other?{SCOPE}"), "").await.0, 404);
+}
+
+#[tokio::test]
+async fn a_saved_pipeline_may_lack_inputs_and_nothing_else() {
+    let (rig, _) = rig(&[]).await;
+    let path = format!("/pipeline/api/pipelines/v2?{SCOPE}");
+    let lacking =
+        YAML.replace("account.mirror", "<+input>").replace("image: golang", "image: <+stage.variables.image>");
+    for (broken, message) in [
+        (lacking.replace("identifier: build", "description: x"), "a stage has no `identifier`"),
+        (lacking.replace("type: KubernetesDirect", "type: Kubernetes"), "unknown type `Kubernetes`"),
+        (lacking.replace("identifier: ci", "identifier: <+input>"), "`identifier` is an expression"),
+    ] {
+        let (status, answer) = rig.ask("POST", &path, &broken).await;
+        let told = answer["message"].as_str().unwrap_or_default();
+        assert!(status == 400 && told.contains(message) && !told.contains("runtime input"), "{broken}: {answer}");
+    }
+    let whole = "
+            type: KubernetesDirect
+            spec: { connectorRef: account.cluster, namespace: ci, harnessImageConnectorRef: <+input> }";
+    let as_a_whole = lacking.replace(whole, " <+input>");
+    assert_ne!(as_a_whole, lacking);
+    save(&rig, &lacking).await;
+    let update = format!("/pipeline/api/pipelines/v2/ci?{SCOPE}");
+    assert_eq!(rig.ask("PUT", &update, &as_a_whole).await.0, 200);
+    let from_stage = lacking.replace(whole, " { useFromStage: <+input> }");
+    assert_eq!(rig.ask("PUT", &update, &from_stage).await.0, 200);
 }
 
 #[tokio::test]

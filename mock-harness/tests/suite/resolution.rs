@@ -1,6 +1,10 @@
 //! Which connector, image and delegate a stage gets: the rules and their edges, without a server.
 
-use mock_harness::{Account, Pipeline, StageResolution, resolve_pipeline};
+use mock_harness::{
+    Account, Pipeline, StageResolution,
+    account::{EntityRef, Scope},
+    resolve_pipeline,
+};
 use proptest::prelude::*;
 use serde_json::{Value, json};
 use testbed::{Seed, diagnostic::Source, journal::ConnectorReason};
@@ -104,6 +108,29 @@ fn the_decision_table() {
         &kubernetes(""),
         &format!("account.harnessImage, account-default, 2: {ADDON}"),
     );
+}
+
+#[test]
+fn a_default_that_exists_and_cannot_be_used_fails_the_stage() {
+    let jira = json!([other("harnessImage", "Jira")]);
+    check(jira, &kubernetes(""), "INVALID_REQUEST: Unexpected connector type:[Jira]");
+
+    let mut login = docker("harnessImage", "https://default.test", false);
+    login["spec"]["auth"] =
+        json!({ "type": "UsernamePassword", "spec": { "username": "puller", "passwordRef": "account.p" } });
+    let account = json!({ "connectors": [login], "secrets": [{ "identifier": "p", "value": "hunter2" }] });
+    let account = Account::from_config(&config(account)).unwrap();
+    let resolution = || resolve_pipeline(&stage(&kubernetes(""), ""), &account, Seed(1)).remove(0);
+    assert_eq!(resolution().choice.unwrap().because, ConnectorReason::AccountDefault);
+    let secret = EntityRef { scope: Scope::account(), identifier: String::from("p") };
+    account.delete_secret(&secret).unwrap();
+    let gone = resolution();
+    assert_eq!(
+        gone.choice.unwrap_err().to_string(),
+        "Failed to find connector for identifier: [harnessImage] with scope: [ACCOUNT] with error: Secret with identifier \
+         [p] is not found in the given scope"
+    );
+    assert_eq!(gone.images, []);
 }
 
 #[test]
@@ -268,6 +295,72 @@ fn hosted_builds_rewrite_names_and_refuse_connectors_through_delegates() {
 }
 
 #[test]
+fn hosted_builds_check_push_service_and_git_connectors_before_any_image() {
+    let steps = "
+      { step: { identifier: push, type: BuildAndPushDockerRegistry, spec: { connectorRef: account.push, repo: x } } },
+      { step: { identifier: gone, type: BuildAndPushECR, spec: { connectorRef: account.gone } } },
+      { step: { identifier: odd, type: SaveCacheS3, spec: { connectorRef: <+input> } } }";
+    let mut through_platform = docker("ours", "https://ours.test", false);
+    through_platform["spec"]["executeOnDelegate"] = json!(false);
+    let account = json!({ "connectors": [
+        docker("push", "https://push.test", false), docker("db", "https://db.test", false), other("git", "Github"),
+        through_platform,
+    ] });
+    let account = Account::from_config(&config(account)).unwrap();
+    let hosted = |clone: bool, steps: &str| {
+        let steps = steps.replace('\n', " ");
+        let yaml = format!(
+            "
+pipeline:
+  identifier: ci
+  orgIdentifier: default
+  projectIdentifier: demo
+  properties: {{ ci: {{ codebase: {{ connectorRef: account.git, build: <+input> }} }} }}
+  stages:
+    - stage:
+        identifier: build
+        type: CI
+        spec:
+          cloneCodebase: {clone}
+          runtime: {{ type: Cloud, spec: {{}} }}
+          serviceDependencies:
+            - {{ identifier: db, type: Service, spec: {{ connectorRef: account.db, image: postgres }} }}
+          execution: {{ steps: [{steps}] }}
+"
+        );
+        let pipeline = Pipeline::parse(&Source::new("ci.yaml", yaml)).unwrap();
+        resolve_pipeline(&pipeline, &account, Seed(1)).remove(0)
+    };
+    for (clone, names) in [(true, "[db, push, git]"), (false, "[db, push]")] {
+        let resolution = hosted(clone, steps);
+        let text = resolution.error().unwrap();
+        assert!(text.contains(&format!("Please update the connectors: {names} to connect")), "{text}");
+        assert_eq!(resolution.images, [], "nothing comes before");
+    }
+}
+
+#[test]
+fn an_aws_connector_is_for_images_of_its_registries_on_kubernetes() {
+    const OF_ECR: &str = "123456789012.dkr.ecr.eu-west-1.amazonaws.com/team/x:1";
+    let of = |infrastructure: &str, image: &str| {
+        let account = json!({ "connectors": [other("aws", "Aws")] });
+        let steps = format!(
+            "{{ step: {{ identifier: run, type: Run, spec: {{ connectorRef: account.aws, image: '{image}' }} }} }}"
+        );
+        let resolution = resolve(account, infrastructure, &steps);
+        let failure = resolution.failure.as_ref().map(ToString::to_string);
+        failure.unwrap_or_else(|| resolution.images.last().unwrap().after.clone())
+    };
+    assert_eq!(of(&kubernetes(""), OF_ECR), OF_ECR);
+    for image in
+        ["alpine:3", "public.ecr.aws/x/y:1", "x.dkr.ecr.eu-west-1.amazonaws.com/x", "1.dkr.ecr..amazonaws.com/x"]
+    {
+        assert_eq!(of(&kubernetes(""), image), format!("Invalid image: {image} for ECR connector"));
+        assert_eq!(of(&vm(""), image), image);
+    }
+}
+
+#[test]
 fn logins_go_only_to_the_connectors_host() {
     let mut login = docker("team", "https://team.test", false);
     login["spec"]["auth"] =
@@ -303,6 +396,22 @@ fn task_selectors_come_from_the_nearest() {
     let unknown_cluster = resolve(account(json!([])), &kubernetes(""), "");
     assert!(matches!(unknown_cluster.delegate, Ok(Some(_))));
     assert_eq!(resolve(account(json!([])), CLOUD, "").delegate, Ok(None));
+
+    // The cluster says `y`; what is nearer says something else.
+    let account = Account::from_config(&config(account(json!([cluster])))).unwrap();
+    let list = |selector: &str| selector.split_whitespace().map(String::from).collect::<Vec<_>>();
+    for (of_stage, of_pipeline, expect) in
+        [("x", "y", Ok("a")), ("", "x", Ok("a")), ("y", "x", Ok("b")), ("", "", Ok("b")), ("x y", "x", Err(()))]
+    {
+        let mut pipeline = stage(&kubernetes(""), "");
+        pipeline.delegate_selectors = list(of_pipeline);
+        pipeline.stages[0].delegate_selectors = list(of_stage);
+        for seed in 0..10 {
+            let delegate = resolve_pipeline(&pipeline, &account, Seed(seed)).remove(0).delegate;
+            let told = delegate.as_ref().map(|delegate| delegate.as_deref().unwrap_or("none")).map_err(|_| ());
+            assert_eq!(told, expect, "stage `{of_stage}`, pipeline `{of_pipeline}`");
+        }
+    }
 }
 
 #[test]

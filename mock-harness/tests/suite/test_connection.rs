@@ -242,7 +242,6 @@ async fn the_last_status_decides_the_words() {
         ),
         (429, "Image pull rate limit reached", &["HINT", "EXPLANATION"]),
         (503, "Service Unavailable", &["INVALID_ARTIFACT_SERVER"]),
-        (599, "Server responded with the following error code - 599", &["INVALID_ARTIFACT_SERVER"]),
     ] {
         let (registry, rig) = rig(json!({})).await;
         answer_all(&registry, status).await;
@@ -252,6 +251,68 @@ async fn the_last_status_decides_the_words() {
         assert_eq!(told(&answer["responseMessages"]), codes);
         assert_eq!(answer["metadata"], Value::Null, "no delegate, no task");
     }
+}
+
+/// A registry that answers every request with the same line.
+async fn registry_of_one_line(line: &'static str) -> std::net::SocketAddr {
+    use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
+    let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let address = listener.local_addr().unwrap();
+    tokio::spawn(async move {
+        while let Ok((mut connection, _)) = listener.accept().await {
+            let _ = connection.read(&mut [0; 4096]).await;
+            let answer = format!("HTTP/1.1 {line}\r\ncontent-length: 0\r\nconnection: close\r\n\r\n");
+            let _ = connection.write_all(answer.as_bytes()).await;
+        }
+    });
+    address
+}
+
+#[tokio::test]
+async fn a_failure_of_the_registry_is_told_in_its_own_words() {
+    for (line, message) in [
+        ("503 Service Unavailable", "Service Unavailable"),
+        ("503 Down for maintenance", "Down for maintenance"),
+        ("503 ", "Server responded with the following error code - 503"),
+        ("599 ", "Server responded with the following error code - 599"),
+        ("599 Odd", "Odd"),
+    ] {
+        let names = Names::default();
+        names.add("mirror.example.test", registry_of_one_line(line).await);
+        let secrets = json!([{ "identifier": "mirror_password", "value": "hunter2" }]);
+        let connector = with_login("m", URL)["connector"].take();
+        let rig = Rig::start_with(config(json!({ "secrets": secrets, "connectors": [connector] })), names, None).await;
+        let (status, answer) = rig.ask("POST", TEST, "").await;
+        assert_eq!((status, &answer["message"]), (400, &json!(message)), "{line}");
+    }
+}
+
+#[tokio::test]
+async fn a_test_goes_on_and_is_journaled_when_the_client_hangs_up() {
+    let (registry, rig) = rig(json!({
+        "connectors": [anonymous("m", URL)["connector"]],
+    }))
+    .await;
+    let late = ResponseTemplate::new(200).set_delay(std::time::Duration::from_millis(400));
+    Mock::given(method("GET")).respond_with(late).mount(&registry).await;
+    let request = reqwest::Client::new()
+        .post(format!("{}{TEST}", rig.harness.url()))
+        .header("x-api-key", rig.key.as_deref().unwrap())
+        .timeout(std::time::Duration::from_millis(150));
+    assert!(request.send().await.unwrap_err().is_timeout());
+    let mut status = Value::Null;
+    for _ in 0..500 {
+        let (_, answer) = rig.ask("GET", "/ng/api/connectors/m?accountIdentifier=acme", "").await;
+        status = answer["data"]["status"]["status"].clone();
+        if status != "UNKNOWN" {
+            break;
+        }
+        tokio::time::sleep(std::time::Duration::from_millis(5)).await;
+    }
+    assert_eq!(status, "SUCCESS");
+    let events: Vec<_> = rig.journal.entries().iter().map(|entry| entry.event.to_string()).collect();
+    let hung_up = format!("harness: POST {TEST} (no answer) [account:admin 127.0.0.1]");
+    assert_eq!(events.iter().filter(|event| **event == hung_up).count(), 1, "{events:?}");
 }
 
 #[tokio::test]

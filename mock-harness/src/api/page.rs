@@ -1,0 +1,61 @@
+//! One page of a list, as the query asks for it.
+//!
+//! Source: facts/harness B6, "Page".
+
+use serde_json::{Value, json};
+
+use super::params::Params;
+
+/// How many entries a page has: unless told otherwise, and at most.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct PageSize {
+    pub(super) default: usize,
+    pub(super) max: usize,
+}
+
+impl PageSize {
+    /// Of most lists.
+    pub(super) const USUAL: Self = Self { default: 50, max: 100 };
+}
+
+/// The page of `found` that `pageIndex` and `pageSize` name.
+pub(super) fn page<T>(found: &[T], params: &Params, sizes: PageSize, show: impl Fn(&T) -> Value) -> Value {
+    let size = params.number("pageSize", sizes.default).clamp(1, sizes.max);
+    let index = params.number("pageIndex", 0);
+    let content: Vec<_> = found.iter().skip(index.saturating_mul(size)).take(size).map(show).collect();
+    let is_empty = content.is_empty();
+    json!({
+        "totalPages": found.len().div_ceil(size),
+        "totalItems": found.len(),
+        "pageItemCount": content.len(),
+        "pageSize": size,
+        "content": content,
+        "pageIndex": index,
+        "empty": is_empty,
+        "pageToken": null,
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn pages_are_cut_at_any_index_and_size() {
+        let check = |query: &str, expect: Value| {
+            let params = Params::of(&format!("/x?{query}").parse().unwrap());
+            let page = page(&[1, 2, 3], &params, PageSize { default: 2, max: 3 }, |n| json!(n));
+            assert_eq!(
+                json!([page["content"], page["totalPages"], page["pageSize"], page["empty"]]),
+                expect,
+                "{query}"
+            );
+        };
+        check("", json!([[1, 2], 2, 2, false]));
+        check("pageIndex=1", json!([[3], 2, 2, false]));
+        check("pageIndex=2", json!([[], 2, 2, true]));
+        check("pageSize=9", json!([[1, 2, 3], 1, 3, false]));
+        check("pageSize=0&pageIndex=1", json!([[2], 3, 1, false]));
+        check("pageIndex=18446744073709551615", json!([[], 2, 2, true]));
+    }
+}
