@@ -22,28 +22,53 @@ pub fn input_values(source: &Source) -> Result<BTreeMap<String, String>, Vec<Dia
 }
 
 fn collect_values(node: &Node, path: &str, values: &mut BTreeMap<String, String>) {
-    let below = |key: &str| if path.is_empty() { String::from(key) } else { format!("{path}.{key}") };
-    match &node.value {
-        NodeValue::Mapping(entries) => {
-            for (key, value) in entries.iter() {
-                collect_values(value, &below(key.scalar_text().unwrap_or_default()), values);
+    each_value(node, path, &mut |path, value| match value {
+        Value::Scalar(node) => {
+            if let Some(text) = node.scalar_text().filter(|text| !text.contains("<+")) {
+                values.insert(String::from(path), String::from(text));
             }
         }
-        NodeValue::Sequence(elements) if elements.iter().all(|element| element.scalar_text().is_some()) => {
+        Value::Scalars(elements) => {
             let texts: Vec<_> = elements.iter().filter_map(Node::scalar_text).collect();
             if !texts.iter().any(|text| text.contains("<+")) {
                 values.insert(String::from(path), texts.join(","));
             }
         }
+    });
+}
+
+/// A value that has no places below it.
+pub(super) enum Value<'a> {
+    /// A scalar.
+    Scalar(&'a Node),
+    /// A list of scalars.
+    Scalars(&'a [Node]),
+}
+
+/// Visits every value below `node`, which stands at `path`, by its place. Stages, steps and groups are named by their
+/// identifiers, variables by their names, and what runs in parallel stands where its list does.
+pub(super) fn each_value<'a>(node: &'a Node, path: &str, visit: &mut impl FnMut(&str, Value<'a>)) {
+    let below = |key: &str| if path.is_empty() { String::from(key) } else { format!("{path}.{key}") };
+    match &node.value {
+        NodeValue::Mapping(entries) => {
+            for (key, value) in entries.iter() {
+                each_value(value, &below(key.scalar_text().unwrap_or_default()), visit);
+            }
+        }
+        NodeValue::Sequence(elements) if elements.iter().all(|element| element.scalar_text().is_some()) => {
+            visit(path, Value::Scalars(elements));
+        }
         NodeValue::Sequence(elements) => {
             for element in elements.iter() {
                 if let Some(parallel) = element.get("parallel") {
-                    collect_values(parallel, path, values);
+                    each_value(parallel, path, visit);
                     continue;
                 }
                 let inner = ["stage", "step", "stepGroup"].iter().find_map(|key| element.get(key)).unwrap_or(element);
-                if let Some(identifier) = inner.get("identifier").and_then(Node::scalar_text) {
-                    collect_values(inner, &below(identifier), values);
+                // Variables have a name only.
+                let identifier = inner.get("identifier").or_else(|| inner.get("name"));
+                if let Some(identifier) = identifier.and_then(Node::scalar_text) {
+                    each_value(inner, &below(identifier), visit);
                 }
             }
         }
@@ -51,11 +76,7 @@ fn collect_values(node: &Node, path: &str, values: &mut BTreeMap<String, String>
         | NodeValue::Bool(_)
         | NodeValue::Integer(_)
         | NodeValue::Float(_)
-        | NodeValue::String { .. } => {
-            if let Some(text) = node.scalar_text().filter(|text| !text.contains("<+")) {
-                values.insert(String::from(path), String::from(text));
-            }
-        }
+        | NodeValue::String { .. } => visit(path, Value::Scalar(node)),
     }
 }
 

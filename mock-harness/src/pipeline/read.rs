@@ -64,13 +64,15 @@ fn read_pipeline(reader: &mut Reader<'_>, root: &Node) -> Option<Pipeline> {
         }
         None => {}
     }
+    let codebase_connector = read_codebase_connector(reader, &at);
+    reader.complain_of_missing_inputs(&at);
     let identifier = identifier?;
     Some(Pipeline {
         name: reader.text(&at, "name").unwrap_or_else(|| identifier.clone()),
         identifier,
         scope: Scope::new(org.as_deref(), project.as_deref()),
         delegate_selectors: reader.texts(&at, "delegateSelectors"),
-        codebase_connector: read_codebase_connector(reader, &at),
+        codebase_connector,
         stages,
         named_connectors: named_connectors(at.node),
     })

@@ -7,6 +7,8 @@ use testbed::{
     yaml::{Node, NodeValue},
 };
 
+use super::inputs::{Value, each_value};
+
 const INPUT: &str = "<+input>";
 
 /// Reads values and collects complaints.
@@ -61,7 +63,8 @@ impl<'a> Reader<'a> {
         !self.complaints.is_empty()
     }
 
-    pub(super) fn finish<T>(self, value: Option<T>) -> Result<T, Vec<Diagnostic>> {
+    pub(super) fn finish<T>(mut self, value: Option<T>) -> Result<T, Vec<Diagnostic>> {
+        self.complaints.sort_by_key(|complaint| complaint.span);
         match value {
             Some(value) if self.complaints.is_empty() => Ok(value),
             _ => Err(self.complaints),
@@ -77,6 +80,36 @@ impl<'a> Reader<'a> {
         self.n_inputs += 1;
         if !self.tolerates_inputs {
             self.complain(node, message, hint);
+        }
+    }
+
+    fn complain_of_missing(&mut self, node: &Node, key: &str, path: &str) {
+        let message = format!("`{key}` is a runtime input, and no value is given for it");
+        self.complain_of_input(node, message, format!("give it: `--input {path}=VALUE`, or `inputs:` of the step"));
+    }
+
+    /// Complains of every runtime input below `pipeline` that has no value, also where nothing else reads it: Harness runs
+    /// no pipeline while one is missing.
+    pub(super) fn complain_of_missing_inputs(&mut self, pipeline: &Place<'_>) {
+        let mut missing = Vec::new();
+        each_value(pipeline.node, &pipeline.path, &mut |path, value| {
+            let nodes = match value {
+                Value::Scalar(node) => std::slice::from_ref(node),
+                Value::Scalars(nodes) => nodes,
+            };
+            let is_missing = |node: &&Node| {
+                let rest = node.scalar_text().and_then(|text| text.strip_prefix(INPUT));
+                rest.is_some_and(|rest| default_of(rest).is_none())
+            };
+            missing.extend(nodes.iter().filter(is_missing).map(|node| (String::from(path), node)));
+        });
+        for (path, node) in missing {
+            let below = format!("{path}.");
+            let is_given = self.inputs.keys().any(|given| *given == path || given.starts_with(&below));
+            let is_told = self.complaints.iter().any(|complaint| complaint.span == Some(node.span));
+            if !is_given && !is_told {
+                self.complain_of_missing(node, path.rsplit('.').next().unwrap_or(&path), &path);
+            }
         }
     }
 
@@ -121,12 +154,7 @@ impl<'a> Reader<'a> {
             if let Some(default) = default_of(rest) {
                 return Some(default);
             }
-            let message = format!("`{key}` is a runtime input, and no value is given for it");
-            self.complain_of_input(
-                found.node,
-                message,
-                format!("give it: `--input {path}=VALUE`, or `inputs:` of the step"),
-            );
+            self.complain_of_missing(found.node, key, &path);
             return None;
         }
         let hint = format!("write the value itself, or give it: `--input {path}=VALUE`");

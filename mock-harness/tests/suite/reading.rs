@@ -184,3 +184,43 @@ fn lists_of_an_input_set_are_lists_again() {
     assert_eq!(pipeline.stages[0].delegate_selectors, ["linux", "dc-east"]);
     assert_eq!(pipeline.delegate_selectors, ["pool"], "given for a key that the file leaves out");
 }
+
+#[test]
+fn every_runtime_input_needs_a_value_also_where_nothing_here_reads_it() {
+    let yaml = "
+pipeline:
+  identifier: ci
+  properties: { ci: { codebase: { connectorRef: account.git, build: <+input> } } }
+  variables:
+    - { name: level, type: String, value: <+input>.default(info) }
+    - { name: region, type: String, value: <+input> }
+  stages:
+    - stage:
+        identifier: build
+        type: CI
+        spec:
+          infrastructure: { type: KubernetesDirect, spec: { namespace: <+input>, nodeSelector: {} } }
+          execution:
+            steps:
+              - parallel:
+                  - step: { identifier: make, type: Run, spec: { connectorRef: account.a, image: <+input>, command: x } }
+";
+    assert_eq!(
+        complaints(yaml),
+        [
+            "ci.yaml:4:69: `build` is a runtime input, and no value is given for it",
+            "ci.yaml:7:44: `value` is a runtime input, and no value is given for it",
+            "ci.yaml:13:72: `namespace` is a runtime input, and no value is given for it",
+            "ci.yaml:17:98: `image` is a runtime input, and no value is given for it",
+        ]
+    );
+    let inputs = [
+        ("properties.ci.codebase.build.type", "branch"),
+        ("variables.region.value", "east"),
+        ("stages.build.spec.infrastructure.spec.namespace", "ci"),
+        ("stages.build.spec.execution.steps.make.spec.image", "golang"),
+    ];
+    let inputs = inputs.map(|(place, value)| (String::from(place), String::from(value))).into();
+    let given = Pipeline::parse_with_inputs(&Source::new("ci.yaml", yaml), &inputs);
+    assert!(given.is_ok(), "{:?}", given.err().map(|complaints| complaints[0].to_string()));
+}

@@ -299,7 +299,7 @@ fn hosted_builds_check_push_service_and_git_connectors_before_any_image() {
     let steps = "
       { step: { identifier: push, type: BuildAndPushDockerRegistry, spec: { connectorRef: account.push, repo: x } } },
       { step: { identifier: gone, type: BuildAndPushECR, spec: { connectorRef: account.gone } } },
-      { step: { identifier: odd, type: SaveCacheS3, spec: { connectorRef: <+input> } } }";
+      { step: { identifier: odd, type: SaveCacheS3, spec: { connectorRef: <+stage.variables.odd> } } }";
     let mut through_platform = docker("ours", "https://ours.test", false);
     through_platform["spec"]["executeOnDelegate"] = json!(false);
     let account = json!({ "connectors": [
@@ -315,7 +315,7 @@ pipeline:
   identifier: ci
   orgIdentifier: default
   projectIdentifier: demo
-  properties: {{ ci: {{ codebase: {{ connectorRef: account.git, build: <+input> }} }} }}
+  properties: {{ ci: {{ codebase: {{ connectorRef: account.git, build: <+trigger.branch> }} }} }}
   stages:
     - stage:
         identifier: build
@@ -489,12 +489,20 @@ pipeline:
                  `--input {place}=VALUE`, or `inputs:` of the step)"
             ),
             String::from(
+                "ci.yaml:13:26: `namespace` is a runtime input, and no value is given for it (give it: `--input \
+                 stages.build.spec.infrastructure.spec.namespace=VALUE`, or `inputs:` of the step)",
+            ),
+            String::from(
                 "ci.yaml:16:68: `image` is an expression, which only Harness itself can evaluate (write the value itself, or \
                  give it: `--input stages.build.spec.execution.steps.run.spec.image=VALUE`)"
             ),
         ]
     );
-    let inputs = [(place, "account.team"), ("stages.build.spec.execution.steps.run.spec.image", "golang")];
+    let inputs = [
+        (place, "account.team"),
+        ("stages.build.spec.infrastructure.spec.namespace", "ci"),
+        ("stages.build.spec.execution.steps.run.spec.image", "golang"),
+    ];
     let inputs = inputs.iter().map(|(path, value)| (String::from(*path), String::from(*value))).collect();
     let pipeline = Pipeline::parse_with_inputs(&source, &inputs).unwrap();
     let images: Vec<_> = pipeline.stages[0].steps.iter().map(|step| step.image.as_deref()).collect();
