@@ -8,7 +8,7 @@ use axum::{Router, body::Bytes};
 use benches::{Cost, KeepAlive, cpu_time, criterion, now, runtime, say};
 use criterion::{BenchmarkId, Criterion, Throughput, criterion_group, criterion_main};
 use mock_registry::{ImageSpec, MockRegistry, RegistryConfig};
-use testbed::Clock;
+use testbed::{Clock, Journal};
 use tokio::{net::TcpListener, task::JoinSet};
 
 const N_CONNECTIONS: [u64; 2] = [1, 8];
@@ -49,11 +49,13 @@ fn manifests(c: &mut Criterion) {
 }
 
 /// A registry with an image of two layers and a limit that lets everything through. Its clock is the machine's, so that
-/// the limiter's log has an entry for each pull.
+/// the limiter's log has an entry for each pull; its journal keeps as many entries as that of `pullrig serve`.
 async fn start_registry() -> MockRegistry {
     let limit = "4000000000/1s".parse().expect("a limit");
     let config = RegistryConfig { limit: Some(limit), ..RegistryConfig::default() };
-    let builder = MockRegistry::builder("hub").config(config).clock(Clock::system());
+    let clock = Clock::system();
+    let journal = Journal::bounded(&clock, 10_000);
+    let builder = MockRegistry::builder("hub").config(config).clock(clock).journal(journal);
     let registry = builder.start().await.expect("a registry starts");
     let layers = ["2MiB", "512KiB"].map(|size| size.parse().expect("a size"));
     let image = ImageSpec::new("bench/app:1", layers).expect("an image");

@@ -34,7 +34,7 @@ const MAX_COUNTED_REQUESTS: usize = 10_000;
 pub(crate) struct Platform(Arc<Inner>);
 
 pub(crate) struct Inner {
-    pub(crate) actor: String,
+    pub(crate) actor: Arc<str>,
     pub(crate) account: Account,
     pub(crate) clock: Clock,
     pub(crate) journal: Journal,
@@ -80,7 +80,7 @@ impl Platform {
         Self(Arc::new(inner))
     }
 
-    pub(crate) fn actor(&self) -> &str {
+    pub(crate) fn actor(&self) -> &Arc<str> {
         &self.0.actor
     }
 

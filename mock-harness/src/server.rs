@@ -6,6 +6,7 @@ use std::{
     sync::{Mutex, atomic::AtomicU64},
 };
 
+use hyper_util::service::TowerToHyperService;
 use testbed::{
     Clock, Journal, Secret, Seed,
     net::{Names, VantageError},
@@ -30,12 +31,14 @@ use crate::{
 ///
 /// ```
 /// use mock_harness::{MockHarness, PlatformConfig};
+/// use testbed::net::Vantage;
 ///
 /// # let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
 /// # runtime.block_on(async {
 /// let harness = MockHarness::builder().config(PlatformConfig::default()).start().await?;
-/// let response = reqwest::Client::new()
-///     .get(format!("{}/ng/api/connectors/harnessImage?accountIdentifier=acme", harness.url()))
+/// let url = format!("{}/ng/api/connectors/harnessImage?accountIdentifier=acme", harness.url());
+/// let response = Vantage::outside("the reader")?
+///     .request(reqwest::Method::GET, &url.parse()?)?
 ///     .header("x-api-key", harness.default_api_key().expose())
 ///     .send()
 ///     .await?;
@@ -204,7 +207,7 @@ impl MockHarnessBuilder {
         let account = Account::from_config_at(&config, clock.now()).map_err(StartError::Config)?;
         let places = Places::build(&account.delegates(), &names, &journal)?;
         let platform = Platform::new(Inner {
-            actor: name,
+            actor: name.into(),
             account,
             clock,
             journal,
@@ -219,7 +222,7 @@ impl MockHarnessBuilder {
             tasks: Mutex::new(JoinSet::new()),
             n_ids: AtomicU64::new(0),
         });
-        let server = ServerHandle::start(api::app(platform.clone()), at).await?;
+        let server = ServerHandle::start(TowerToHyperService::new(api::app(platform.clone())), at).await?;
         // Without any key the API refuses everybody, and so it does the empty one.
         let default_api_key = config.api_keys.first().map_or_else(|| Secret::new(""), |key| key.token.clone());
         let tasks = TasksEnd(platform.clone());

@@ -1,16 +1,101 @@
-//! The whole of a registry as one axum application: the layers in the order in which a request meets them.
+//! The flow of a request, in the order in which it meets the layers.
+//!
+//! Plain functions rather than a stack of middleware: each layer hands its decision on as a value, and the path of a GET
+//! boxes nothing and looks nothing up by type. The outermost layer is [`exchange`](crate::exchange), the innermost
+//! [`api`](crate::api).
 
-use axum::{Router, middleware::from_fn_with_state};
-use tower::ServiceBuilder;
+use axum::{
+    body::Body,
+    extract::Request,
+    response::{IntoResponse as _, Response},
+};
+use hyper::{body::Incoming, service::service_fn};
+use oci::Principal;
+use testbed::{journal::Counted, rule::Fired, server::Serve};
 
-use crate::{api::serve, auth::authorize, exchange::exchange, limit::limit, rule::rule, state::App};
+use crate::{
+    api::dispatch,
+    auth::{Identity, authorize},
+    error::RegistryError,
+    exchange::{Resolved, exchange},
+    limit::limit,
+    rule,
+    state::App,
+};
 
-/// The application, without a listener.
-pub(crate) fn app(state: App) -> Router {
-    let layers = ServiceBuilder::new()
-        .layer(from_fn_with_state(state.clone(), exchange))
-        .layer(from_fn_with_state(state.clone(), rule))
-        .layer(from_fn_with_state(state.clone(), authorize))
-        .layer(from_fn_with_state(state.clone(), limit));
-    Router::new().fallback(serve).with_state(state).layer(layers)
+/// The whole of a registry as a service, without a listener.
+pub(crate) fn app(state: App) -> impl Serve {
+    service_fn(move |request: http::Request<Incoming>| {
+        let state = state.clone();
+        async move { Ok(exchange(&state, request.map(Body::new)).await) }
+    })
+}
+
+/// An answer, and what was decided on the way to it.
+pub(crate) struct Answered {
+    pub(crate) response: Response,
+    pub(crate) principal: Principal,
+    pub(crate) rule: Option<Fired>,
+    pub(crate) counted: Option<Counted>,
+}
+
+impl Answered {
+    /// The refusal of a request that nobody looked at further.
+    pub(crate) fn refuse(error: RegistryError) -> Self {
+        Self { response: error.into_response(), principal: Principal::Anonymous, rule: None, counted: None }
+    }
+}
+
+/// Identifies who asks, performs the first rule that applies, and lets the registry answer unless the rule does.
+pub(crate) async fn answer(app: &App, resolved: &Resolved, request: &mut Request) -> Answered {
+    let identity = Identity::read(app, request.headers());
+    let rule = rule::decide(app, resolved, &identity, request);
+    let ready_made = match &rule {
+        Some(fired) => rule::begin(app, &identity, fired).await,
+        None => None,
+    };
+    let (response, counted) = match ready_made {
+        Some(response) => (response, None),
+        None => serve(app, resolved, &identity, request).await,
+    };
+    Answered { response, principal: identity.into_principal(), rule, counted }
+}
+
+/// What the registry itself answers: may the client, is anything left of its limit, and then the endpoint.
+async fn serve(
+    app: &App,
+    resolved: &Resolved,
+    identity: &Identity,
+    request: &mut Request,
+) -> (Response, Option<Counted>) {
+    if let Err(refused) = authorize(app, resolved, identity, request) {
+        return (refused.into_response(), None);
+    }
+    let standing = limit(app, resolved, identity, request.method());
+    let answered = match &standing {
+        Some(standing) if standing.refused => Err(RegistryError::of_limit(identity)),
+        _ => dispatch(app, resolved, identity, request).await,
+    };
+    let mut response = answered.unwrap_or_else(RegistryError::into_response);
+    let counted = standing.map(|standing| standing.tell(response.headers_mut()));
+    (response, counted)
+}
+
+#[cfg(test)]
+mod tests {
+    use testbed::{Clock, Journal, Seed};
+
+    use super::*;
+    use crate::{RegistryConfig, config::check, store::Store};
+
+    #[test]
+    fn an_exchange_takes_little_room_of_its_connection() {
+        let clock = Clock::starting_at(Clock::DEFAULT_START);
+        let settings = check("hub", &RegistryConfig::default()).unwrap();
+        let app =
+            App::new("hub".into(), settings, Store::in_memory(Seed(1)), clock.clone(), Journal::new(&clock), Seed(1));
+        // Thousands of connections that are idle keep this much each.
+        let n_bytes = size_of_val(&exchange(&app, Request::default()));
+        assert!(n_bytes <= 2048, "{n_bytes} bytes");
+    }
 }

@@ -1,19 +1,23 @@
 //! The body on its way to the client: performs what a rule does to bodies, and tells the journal how it ended.
 
 use std::{
+    io,
     pin::Pin,
+    sync::Arc,
     task::{Context, Poll, ready},
 };
 
 use axum::body::Body;
 use bytes::{Bytes, BytesMut};
+use futures_util::Stream as _;
 use http_body::{Frame, SizeHint};
 use testbed::{
     journal::{BodyEnd, BodyEnded, Event, Journal},
-    server::{Connection, End},
+    rule::Action,
+    server::{Connection, End, Ending},
 };
 
-use crate::store::Content;
+use crate::store::{Content, Reading};
 
 /// Left on a response whose body is worth an event of its own.
 #[derive(Clone, Copy, Debug)]
@@ -28,27 +32,45 @@ pub(crate) struct BodyFault {
     pub(crate) corrupt: Option<u64>,
 }
 
+impl BodyFault {
+    /// What `action` does to a body of that length; nothing if it is about something else.
+    pub(crate) fn of(action: &Action, length_bytes: Option<u64>) -> Option<Self> {
+        let length = length_bytes.unwrap_or_default();
+        match action {
+            Action::Answer(_) | Action::Delay(_) | Action::ExpireToken => None,
+            Action::Cut(cut) => Some(Self { cut: Some((cut.after.in_body(length), End::Close)), corrupt: None }),
+            Action::Reset(cut) => Some(Self { cut: Some((cut.after.in_body(length), End::Reset)), corrupt: None }),
+            // A place at the end is the last byte: a rule that fires changes something.
+            Action::Corrupt(corrupt) => {
+                Some(Self { cut: None, corrupt: Some(corrupt.at.in_body(length).min(length.saturating_sub(1))) })
+            }
+        }
+    }
+}
+
 /// A part of a blob, written in large pieces.
 #[derive(Debug)]
 pub(crate) struct ContentBody {
     content: Content,
     at: u64,
     end: u64,
+    reading: Reading,
 }
 
 impl ContentBody {
     /// The bytes from `at` up to `end`, that one excluded.
     pub(crate) fn new(content: Content, at: u64, end: u64) -> Self {
-        Self { content, at, end }
+        Self { content, at, end, reading: Reading::default() }
     }
 }
 
 impl http_body::Body for ContentBody {
     type Data = Bytes;
-    type Error = std::convert::Infallible;
+    type Error = io::Error;
 
-    fn poll_frame(mut self: Pin<&mut Self>, _: &mut Context<'_>) -> Poll<Option<Result<Frame<Bytes>, Self::Error>>> {
-        let piece = self.content.piece(self.at, self.end);
+    fn poll_frame(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<Result<Frame<Bytes>, Self::Error>>> {
+        let Self { content, at, end, reading } = &mut *self;
+        let piece = ready!(content.poll_piece(*at, *end, reading, cx))?;
         if piece.is_empty() {
             return Poll::Ready(None);
         }
@@ -73,8 +95,10 @@ pub(crate) struct SentBody {
     connection: Option<Connection>,
     length_bytes: Option<u64>,
     sent_bytes: u64,
+    /// How it breaks off, once it does.
+    ending: Option<Ending>,
     /// Where the end is to be told; taken when it is.
-    told: Option<(Journal, String, u64)>,
+    told: Option<(Journal, Arc<str>, u64)>,
 }
 
 impl SentBody {
@@ -87,25 +111,33 @@ impl SentBody {
     ) -> Self {
         // What ends at its end is whole.
         let cut = fault.cut.filter(|(after, _)| length_bytes.is_none_or(|length| *after < length));
-        Self { inner, fault: BodyFault { cut, ..fault }, connection, length_bytes, sent_bytes: 0, told: None }
+        Self {
+            inner,
+            fault: BodyFault { cut, ..fault },
+            connection,
+            length_bytes,
+            sent_bytes: 0,
+            ending: None,
+            told: None,
+        }
     }
 
     /// The same, and its end is recorded as that of the exchange `number`.
-    pub(crate) fn journaled(mut self, journal: &Journal, actor: &str, number: u64) -> Self {
-        self.told = Some((journal.clone(), actor.to_owned(), number));
+    pub(crate) fn journaled(mut self, journal: &Journal, actor: &Arc<str>, number: u64) -> Self {
+        self.told = Some((journal.clone(), Arc::clone(actor), number));
         self
     }
 
-    /// Ends the connection where a rule says so; the body stays pending from then on.
-    fn cut<T>(&mut self, end: End) -> Poll<T> {
+    /// Breaks off where a rule says so.
+    fn cut(&mut self, end: End, cx: &mut Context<'_>) -> Poll<Option<Result<Frame<Bytes>, axum::Error>>> {
         self.tell(match end {
             End::Close => BodyEnd::Cut,
             End::Reset => BodyEnd::Reset,
         });
-        if let Some(connection) = &self.connection {
-            connection.end_after_flush(end);
-        }
-        Poll::Pending
+        let Some(connection) = &self.connection else { return Poll::Pending };
+        let ending = self.ending.get_or_insert_with(|| connection.end(end));
+        let part = ready!(Pin::new(ending).poll_next(cx));
+        Poll::Ready(part.map(|part| part.map(Frame::data).map_err(axum::Error::new)))
     }
 
     /// Tells the journal how the body ended, the first time.
@@ -137,7 +169,7 @@ impl http_body::Body for SentBody {
         if let Some((after, end)) = self.fault.cut
             && self.sent_bytes >= after
         {
-            return self.cut(end);
+            return self.cut(end, cx);
         }
         let frame = match ready!(Pin::new(&mut self.inner).poll_frame(cx)) {
             None => {

@@ -2,6 +2,8 @@
 //!
 //! Source: distribution-spec, "Error Codes"; facts/registry A2 (401), A7 (429), D3.
 
+use std::error::Error as _;
+
 use axum::{
     body::Body,
     response::{IntoResponse, Response},
@@ -9,10 +11,12 @@ use axum::{
 use http::{HeaderValue, StatusCode, header};
 use oci::{
     AccountName, Challenge, ContentRange, Digest, EndpointError, ErrorBody, ErrorCode, ErrorEntry, ManifestError,
-    Reference, RepositoryName, Scope,
+    MediaType, Reference, RepositoryName, Scope,
 };
 use serde_json::{Value, json};
 use thiserror::Error;
+
+use crate::{auth::Identity, store::StoreError};
 
 /// Why a request is refused.
 #[derive(Debug, Error)]
@@ -22,7 +26,7 @@ pub(crate) enum RegistryError {
     #[error("{method} is not a method of this endpoint")]
     Method { method: http::Method, allowed: &'static str },
     #[error("authentication required")]
-    Unauthorized { challenge: Box<Challenge>, needed: Option<Box<Scope>> },
+    Unauthorized { challenge: Box<Challenge>, needed: Vec<Scope> },
     #[error("incorrect username or password")]
     WrongCredentials,
     #[error("token request is malformed: {reason}")]
@@ -33,16 +37,20 @@ pub(crate) enum RegistryError {
     NameUnknown(String),
     #[error("no manifest {0}")]
     ManifestUnknown(Reference),
-    #[error("{kind} found, but accept header does not support {kind}s")]
-    NotAccepted { kind: &'static str },
+    #[error("{found} found, but accept header does not support {plural}")]
+    NotAccepted { found: &'static str, plural: &'static str },
+    #[error("Schema 2 manifest not supported by client")]
+    Schema2NotAccepted,
     #[error("no blob {0}")]
     BlobUnknown(Digest),
-    #[error("range starts behind the {size_bytes} bytes of the blob")]
+    #[error("range is malformed, or not within the {size_bytes} bytes of the blob")]
     Range { size_bytes: u64 },
     #[error("`n` is not a number of results: {0}")]
     Pagination(String),
-    #[error("this registry takes no pushes")]
-    PushUnsupported,
+    #[error("this registry does not {what}")]
+    SwitchedOff { what: &'static str },
+    #[error("this registry is no mirror of {0}")]
+    NotMirrored(String),
     #[error("pushing is not allowed to {0}")]
     PushDenied(String),
     #[error("no such upload")]
@@ -53,6 +61,8 @@ pub(crate) enum RegistryError {
     ChunkOrder { start: u64, expected: u64 },
     #[error("chunk range is not `start-end`, or not as long as the chunk")]
     ChunkRange,
+    #[error("the chunk before has {n_bytes} bytes; each but the last has {min_bytes} or more")]
+    ChunkTooShort { n_bytes: u64, min_bytes: u64 },
     #[error("blob is larger than {max_bytes} bytes")]
     BlobTooLarge { max_bytes: u64 },
     #[error("everything that was pushed is together larger than {max_bytes} bytes")]
@@ -69,6 +79,10 @@ pub(crate) enum RegistryError {
     ManifestTooLarge,
     #[error("manifest is invalid")]
     ManifestInvalid(#[from] ManifestError),
+    #[error("manifest is of type {stated}, and its Content-Type is {content_type}")]
+    ManifestType { content_type: MediaType, stated: MediaType },
+    #[error(transparent)]
+    Store(#[from] StoreError),
     #[error("manifest names content that is not here")]
     ManifestBlobsUnknown(Vec<Digest>),
 }
@@ -94,88 +108,130 @@ mod hub {
 }
 
 impl RegistryError {
+    /// The pull limit's refusal of whoever this is.
+    pub(crate) fn of_limit(identity: &Identity) -> Self {
+        Self::TooManyPulls {
+            account: identity.principal().account().cloned(),
+            token: identity.token_id().map(str::to_owned),
+        }
+    }
+
     pub(crate) fn of_repository(name: &RepositoryName) -> Self {
         Self::NameUnknown(name.to_string())
     }
 
-    fn entry(&self) -> ErrorEntry {
-        let with = |code: ErrorCode, detail: Value| ErrorEntry::new(code).with_detail(detail);
-        let told = |code: ErrorCode| ErrorEntry::new(code).with_message(self.to_string());
+    /// The table of refusals: what each is answered with. The status is that of the code, where none is named.
+    fn row(&self) -> Row {
+        use ErrorCode as Code;
+        let told = |code| Row::of(code).message(self);
         match self {
+            Self::Path(error @ EndpointError::NotFound { .. }) => told(error.code()).status(StatusCode::NOT_FOUND),
             Self::Path(error) => told(error.code()),
-            Self::Method { .. } => ErrorEntry::new(ErrorCode::Unsupported),
+            Self::Method { method, .. } => Row::of(Code::Unsupported).detail(json!({ "method": method.as_str() })),
             // Without a resource the reference registry sends `null`.
-            Self::Unauthorized { needed, .. } => {
-                with(ErrorCode::Unauthorized, needed.as_deref().map_or(Value::Null, compose_access_detail))
-            }
-            Self::WrongCredentials => told(ErrorCode::Unauthorized),
-            Self::TokenRequest { .. } | Self::HostInvalid => told(ErrorCode::Unsupported),
-            Self::TooManyPulls { account, token } => {
-                ErrorEntry::new(ErrorCode::TooManyRequests).with_message(match (account, token) {
-                    (None, _) => hub::ANONYMOUS.to_owned(),
-                    (Some(_), None) => hub::ACCOUNT_WITHOUT_TOKEN.to_owned(),
-                    (Some(name), Some(token)) => hub::account(name.as_str(), token),
-                })
-            }
-            Self::NameUnknown(name) => with(ErrorCode::NameUnknown, json!({ "name": name })),
+            Self::Unauthorized { needed, .. } if needed.is_empty() => Row::of(Code::Unauthorized).detail(Value::Null),
+            Self::Unauthorized { needed, .. } => Row::of(Code::Unauthorized).detail(compose_access_detail(needed)),
+            Self::WrongCredentials => told(Code::Unauthorized),
+            Self::TokenRequest { .. } | Self::HostInvalid => told(Code::Unsupported).status(StatusCode::BAD_REQUEST),
+            Self::TooManyPulls { account, token } => Row::of(Code::TooManyRequests).message(match (account, token) {
+                (None, _) => hub::ANONYMOUS.to_owned(),
+                (Some(_), None) => hub::ACCOUNT_WITHOUT_TOKEN.to_owned(),
+                (Some(name), Some(token)) => hub::account(name.as_str(), token),
+            }),
+            Self::NameUnknown(name) => Row::of(Code::NameUnknown).detail(json!({ "name": name })),
+            Self::NotMirrored(host) => told(Code::NameUnknown).detail(json!({ "ns": host })),
             Self::ManifestUnknown(Reference::Tag(tag)) => {
-                with(ErrorCode::ManifestUnknown, json!(format!("unknown tag={tag}")))
+                Row::of(Code::ManifestUnknown).detail(json!(format!("unknown tag={tag}")))
             }
             Self::ManifestUnknown(Reference::Digest(digest)) => {
-                with(ErrorCode::ManifestUnknown, json!(format!("unknown manifest revision={digest}")))
+                Row::of(Code::ManifestUnknown).detail(json!(format!("unknown manifest revision={digest}")))
             }
-            Self::NotAccepted { .. } => told(ErrorCode::ManifestUnknown),
-            Self::BlobUnknown(digest) => with(ErrorCode::BlobUnknown, json!(digest)),
-            Self::Range { .. } => told(ErrorCode::RangeInvalid),
-            Self::Pagination(n) => with(ErrorCode::PaginationNumberInvalid, json!({ "n": n })),
-            Self::PushUnsupported => ErrorEntry::new(ErrorCode::Unsupported),
-            Self::PushDenied(_) => ErrorEntry::new(ErrorCode::Denied),
-            Self::UploadUnknown => ErrorEntry::new(ErrorCode::BlobUploadUnknown),
-            Self::TooManyUploads { .. } => told(ErrorCode::TooManyRequests),
-            Self::ChunkOrder { .. } => told(ErrorCode::RangeInvalid),
-            Self::ChunkRange => told(ErrorCode::SizeInvalid),
-            Self::BlobTooLarge { .. } | Self::NoRoom { .. } => told(ErrorCode::SizeInvalid),
-            Self::BodyBroken => told(ErrorCode::BlobUploadInvalid),
-            Self::DigestInvalid(_) => told(ErrorCode::DigestInvalid),
-            Self::DigestMismatch { .. } => {
-                ErrorEntry::new(ErrorCode::DigestInvalid).with_detail(json!(self.to_string()))
+            Self::NotAccepted { .. } => told(Code::ManifestUnknown),
+            Self::Schema2NotAccepted => told(Code::ManifestInvalid),
+            Self::BlobUnknown(digest) => Row::of(Code::BlobUnknown).detail(json!(digest)),
+            Self::Range { size_bytes } => told(Code::RangeInvalid).detail(json!({ "size": size_bytes })),
+            Self::Pagination(n) => Row::of(Code::PaginationNumberInvalid).detail(json!({ "n": n })),
+            Self::SwitchedOff { .. } => told(Code::Unsupported),
+            Self::PushDenied(principal) => Row::of(Code::Denied).detail(json!({ "principal": principal })),
+            Self::UploadUnknown => Row::of(Code::BlobUploadUnknown),
+            Self::TooManyUploads { max } => told(Code::TooManyRequests).detail(json!({ "max": max })),
+            Self::ChunkOrder { start, expected } => {
+                told(Code::RangeInvalid).detail(json!({ "start": start, "expected": expected }))
             }
-            Self::ManifestTooLarge => told(ErrorCode::ManifestInvalid),
-            Self::ManifestInvalid(error) => with(ErrorCode::ManifestInvalid, json!(error.to_string())),
-            Self::ManifestBlobsUnknown(_) => ErrorEntry::new(ErrorCode::ManifestBlobUnknown),
-        }
-    }
-
-    fn body(&self) -> ErrorBody {
-        match self {
+            Self::ChunkRange => told(Code::SizeInvalid),
+            Self::ChunkTooShort { n_bytes, min_bytes } => {
+                told(Code::SizeInvalid).detail(json!({ "size": n_bytes, "min": min_bytes }))
+            }
+            Self::BlobTooLarge { max_bytes } | Self::NoRoom { max_bytes } => {
+                told(Code::SizeInvalid).detail(json!({ "max": max_bytes })).status(StatusCode::PAYLOAD_TOO_LARGE)
+            }
+            Self::BodyBroken => told(Code::BlobUploadInvalid).status(StatusCode::BAD_REQUEST),
+            Self::DigestInvalid(_) => told(Code::DigestInvalid),
+            Self::DigestMismatch { expected, actual } => {
+                Row::of(Code::DigestInvalid).detail(json!({ "expected": expected, "actual": actual }))
+            }
+            Self::ManifestTooLarge => told(Code::ManifestInvalid)
+                .detail(json!({ "max": oci::MAX_MANIFEST_BYTES }))
+                .status(StatusCode::PAYLOAD_TOO_LARGE),
+            Self::ManifestInvalid(error) => {
+                // What JSON it is not, and where, is the cause's to tell.
+                let cause = error.source().map_or_else(String::new, |cause| format!(": {cause}"));
+                Row::of(Code::ManifestInvalid).detail(json!(format!("{error}{cause}")))
+            }
+            Self::Store(error) => Row::of(Code::Unknown).detail(json!(error.told())),
+            Self::ManifestType { .. } => Row::of(Code::ManifestInvalid).detail(json!(self.to_string())),
             Self::ManifestBlobsUnknown(digests) => {
-                let entry = ErrorEntry::new(ErrorCode::ManifestBlobUnknown);
-                ErrorBody { errors: digests.iter().map(|digest| entry.clone().with_detail(json!(digest))).collect() }
+                digests.iter().fold(Row::of(Code::ManifestBlobUnknown), |row, digest| row.detail(json!(digest)))
             }
-            _ => self.entry().into(),
         }
     }
+}
 
-    /// The status, where it is not that of the code.
-    fn status(&self, code: &ErrorCode) -> StatusCode {
-        match self {
-            Self::Path(EndpointError::NotFound { .. }) => StatusCode::NOT_FOUND,
-            Self::ManifestTooLarge | Self::BlobTooLarge { .. } | Self::NoRoom { .. } => StatusCode::PAYLOAD_TOO_LARGE,
-            Self::TokenRequest { .. } | Self::HostInvalid | Self::BodyBroken => StatusCode::BAD_REQUEST,
-            _ => StatusCode::from_u16(code.status()).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR),
+/// How a refusal is answered.
+struct Row {
+    status: StatusCode,
+    entry: ErrorEntry,
+    /// One error for each of them; one without detail if there is none.
+    details: Vec<Value>,
+}
+
+impl Row {
+    fn of(code: ErrorCode) -> Self {
+        let status = StatusCode::from_u16(code.status()).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);
+        Self { status, entry: ErrorEntry::new(code), details: Vec::new() }
+    }
+
+    fn status(self, status: StatusCode) -> Self {
+        Self { status, ..self }
+    }
+
+    fn message(self, message: impl ToString) -> Self {
+        Self { entry: self.entry.with_message(message.to_string()), ..self }
+    }
+
+    fn detail(mut self, detail: Value) -> Self {
+        self.details.push(detail);
+        self
+    }
+
+    fn body(self) -> ErrorBody {
+        if self.details.is_empty() {
+            return self.entry.into();
         }
+        ErrorBody { errors: self.details.into_iter().map(|detail| self.entry.clone().with_detail(detail)).collect() }
     }
 }
 
 /// The spec's JSON on one line with its end, as the reference registry writes it.
 impl IntoResponse for RegistryError {
     fn into_response(self) -> Response {
-        let code = self.entry().code;
+        let row = self.row();
+        let (status, code) = (row.status, row.entry.code.clone());
         // An error body has text keys only, so it always serializes.
-        let mut body = serde_json::to_vec(&self.body()).unwrap_or_default();
+        let mut body = serde_json::to_vec(&row.body()).unwrap_or_default();
         body.push(b'\n');
         let mut response = Response::new(Body::from(body));
-        *response.status_mut() = self.status(&code);
+        *response.status_mut() = status;
         let headers = response.headers_mut();
         headers.insert(header::CONTENT_TYPE, HeaderValue::from_static("application/json"));
         match &self {
@@ -201,8 +257,8 @@ impl IntoResponse for RegistryError {
 }
 
 /// What is missing, one record for each action. Source: facts/registry A2, D3.
-fn compose_access_detail(scope: &Scope) -> Value {
-    let record = |action: &oci::Action| {
+fn compose_access_detail(needed: &[Scope]) -> Value {
+    let record = |scope: &Scope, action: &oci::Action| {
         json!({
             "Type": scope.resource_type,
             "Class": scope.class.as_deref().unwrap_or_default(),
@@ -210,5 +266,5 @@ fn compose_access_detail(scope: &Scope) -> Value {
             "Action": action,
         })
     };
-    scope.actions.iter().map(record).collect()
+    needed.iter().flat_map(|scope| scope.actions.iter().map(move |action| record(scope, action))).collect()
 }

@@ -1,36 +1,34 @@
 //! The outermost layer: what a request asks for, parsed once, and one journal event for its answer.
 //!
-//! Every layer below leaves its decision on the response: the identity, the rule that fired, what the limit said, the
-//! error's code. Here they become one [`Event::Exchange`], recorded when the head of the answer is ready. A streamed body
-//! adds [`Event::BodyEnded`] when it ends, however it ends.
+//! Every layer below hands its decision up: the principal, the rule that fired, what the limit said, the error's code. Here
+//! they become one [`Event::Exchange`], recorded when the head of the answer is ready. A streamed body adds
+//! [`Event::BodyEnded`] when it ends, however it ends.
 
 use std::net::{IpAddr, Ipv4Addr};
 
-use axum::{
-    extract::{Request, State},
-    middleware::Next,
-    response::{IntoResponse, Response},
-};
-use http::{HeaderName, HeaderValue, Method, header, request::Parts};
+use axum::{extract::Request, response::Response};
+use http::{HeaderMap, HeaderName, HeaderValue, Method, header};
 use http_body::Body as _;
 use oci::{Digest, Endpoint, EndpointError, EndpointKind, Reference, RegistryHost, RepositoryName};
 use testbed::{
-    clock::http_date,
-    journal::{Counted, Event, Exchange, Subject},
+    journal::{Event, Exchange, Subject},
+    rule::Action,
     server::Connection,
 };
 
 use crate::{
-    auth::Identity,
+    app::{Answered, answer},
     body::{BodyFault, SentBody, Streamed},
+    cdn::Ticket,
     error::{AnsweredError, RegistryError},
-    rule::AppliedRule,
     settings::Settings,
     state::App,
 };
 
 /// The most of a text from the client that the journal keeps: target, host, user agent, range.
 const MAX_TEXT_BYTES: usize = 2048;
+
+const API_VERSION: HeaderName = HeaderName::from_static("docker-distribution-api-version");
 
 /// What a request asks for, parsed once: layers and handlers read this.
 #[derive(Clone, Debug)]
@@ -50,7 +48,7 @@ pub(crate) struct Resolved {
 }
 
 /// Which endpoint `path` is under the settings; the second value tells whether it is below the registry's own path.
-fn resolve_path(settings: &Settings, path: &str) -> (Result<Endpoint, EndpointError>, bool) {
+fn resolve_path(settings: &Settings, host: &str, path: &str) -> (Result<Endpoint, EndpointError>, bool) {
     if path == settings.token_path && settings.takes_tokens() {
         return (Ok(Endpoint::Token), false);
     }
@@ -60,30 +58,45 @@ fn resolve_path(settings: &Settings, path: &str) -> (Result<Endpoint, EndpointEr
         Some(below) if below.starts_with('/') => (Endpoint::parse_bare(below), true),
         _ => match Endpoint::parse(path) {
             // Some registries have their token endpoint there; this one has it elsewhere, or has none.
-            Ok(Endpoint::Token) => (Err(EndpointError::NotFound { path: path.to_owned() }), false),
+            Ok(Endpoint::Token) => (Err(not_found(path)), false),
+            // The second host has no API, and without one its path leads nowhere.
+            Ok(Endpoint::Cdn { .. }) if settings.api.redirect_blobs.is_none() => (Err(not_found(path)), false),
+            Ok(endpoint) if settings.is_second_host(host) && endpoint.kind() != EndpointKind::Cdn => {
+                (Err(not_found(path)), false)
+            }
             parsed => (parsed, false),
         },
     }
 }
 
+fn not_found(path: &str) -> EndpointError {
+    EndpointError::NotFound { path: path.to_owned() }
+}
+
 impl Resolved {
-    /// Reads the request's head.
-    pub(crate) fn read(settings: &Settings, head: &Parts) -> Self {
-        let connection = head.extensions.get::<Connection>();
-        let host = head
-            .headers
+    /// Reads the head of a request that came on `connection`.
+    fn read(settings: &Settings, request: &Request, connection: Option<&Connection>) -> Self {
+        let host = request
+            .headers()
             .get(header::HOST)
             .and_then(|host| host.to_str().ok())
-            .or_else(|| head.uri.authority().map(|authority| authority.as_str()))
+            .or_else(|| request.uri().authority().map(|authority| authority.as_str()))
             .map(str::to_owned)
             // HTTP/1.0 knows no host; then it is the address that was reached.
             .or_else(|| connection.map(|connection| connection.local.to_string()))
             .unwrap_or_default();
-        let path = head.uri.path();
-        let (endpoint, is_below_path) = resolve_path(settings, path);
+        let path = request.uri().path();
+        let (endpoint, is_below_path) = resolve_path(settings, &host, path);
         let named = endpoint.as_ref().ok().and_then(Endpoint::repository);
-        let repository =
-            named.and_then(|named| if is_below_path { Some(named.clone()) } else { settings.stored_name(named) });
+        let repository = match named {
+            Some(named) if !is_below_path => settings.stored_name(named),
+            Some(named) => Some(named.clone()),
+            // The second host is told of it in the query.
+            None if matches!(endpoint, Ok(Endpoint::Cdn { .. })) => {
+                request.uri().query().and_then(Ticket::read).map(|ticket| ticket.repository().clone())
+            }
+            None => None,
+        };
         Self {
             host,
             path: path.to_owned(),
@@ -100,6 +113,11 @@ impl Resolved {
         self.endpoint.as_ref().map_or(EndpointKind::Other, Endpoint::kind)
     }
 
+    /// Whether it is about the registry itself, rather than its token service or its second host.
+    pub(crate) fn is_api(&self) -> bool {
+        !matches!(self.kind(), EndpointKind::Token | EndpointKind::Cdn)
+    }
+
     /// The repository as the client names it.
     pub(crate) fn named_repository(&self) -> Option<&RepositoryName> {
         self.endpoint.as_ref().ok().and_then(Endpoint::repository)
@@ -109,7 +127,7 @@ impl Resolved {
     pub(crate) fn reference(&self) -> Option<Reference> {
         match self.endpoint.as_ref().ok()? {
             Endpoint::Manifest { reference, .. } => Some(reference.clone()),
-            Endpoint::Blob { digest, .. } | Endpoint::Referrers { digest, .. } => {
+            Endpoint::Blob { digest, .. } | Endpoint::Referrers { digest, .. } | Endpoint::Cdn { digest } => {
                 Some(Reference::Digest(digest.clone()))
             }
             _ => None,
@@ -119,7 +137,7 @@ impl Resolved {
     /// The blob's digest, if it is about a blob.
     pub(crate) fn blob(&self) -> Option<&Digest> {
         match self.endpoint.as_ref().ok()? {
-            Endpoint::Blob { digest, .. } => Some(digest),
+            Endpoint::Blob { digest, .. } | Endpoint::Cdn { digest } => Some(digest),
             _ => None,
         }
     }
@@ -139,47 +157,46 @@ impl Resolved {
     }
 }
 
-/// Resolves the request, dates the answer, and records both.
-pub(crate) async fn exchange(State(app): State<App>, request: Request, next: Next) -> Response {
-    let (mut head, body) = request.into_parts();
-    let resolved = Resolved::read(&app.settings, &head);
-    let connection = head.extensions.get::<Connection>().cloned();
-    let asked = Asked::read(&head);
-    head.extensions.insert(resolved.clone());
+/// Resolves the request, has it answered, dates the answer, and records both.
+pub(crate) async fn exchange(app: &App, mut request: Request) -> Response {
+    let connection = request.extensions().get::<Connection>().cloned();
+    let resolved = Resolved::read(&app.settings, &request, connection.as_ref());
+    let asked = Asked::read(&request);
+    let is_head = request.method() == Method::HEAD;
 
-    let mut response = if is_host(&resolved.host) {
-        next.run(Request::from_parts(head, body)).await
+    let Answered { mut response, principal, rule, counted } = if RegistryHost::is_authority(&resolved.host) {
+        answer(app, &resolved, &mut request).await
     } else {
         // What is no host name must not come back in a challenge.
-        RegistryError::HostInvalid.into_response()
+        Answered::refuse(RegistryError::HostInvalid)
     };
 
-    write_headers(&app, &resolved, &mut response);
+    let is_ready_made = rule.as_ref().is_some_and(|rule| matches!(rule.action, Action::Answer(_)));
+    write_headers(app, &resolved, is_ready_made, response.headers_mut());
     let length_bytes = content_length(&response);
-    let decided = response.extensions();
+    let fault = rule.as_ref().and_then(|rule| BodyFault::of(&rule.action, response.body().size_hint().exact()));
     let event = Event::Exchange(Box::new(Exchange {
         actor: app.name.clone(),
-        host: shorten(resolved.host.clone()),
+        subject: resolved.subject(app),
+        host: shorten(resolved.host),
         source: resolved.source,
         connection: connection.as_ref().map_or(0, |connection| connection.id),
-        method: asked.method.to_string(),
+        method: asked.method,
         target: asked.target,
-        subject: resolved.subject(&app),
-        principal: decided.get::<Identity>().map_or(oci::Principal::Anonymous, |identity| identity.principal().clone()),
+        principal,
         authorization: asked.authorization,
         user_agent: asked.user_agent,
         range: asked.range,
         status: Some(response.status().as_u16()),
-        error: decided.get::<AnsweredError>().map(|error| error.0.to_string()),
+        error: response.extensions().get::<AnsweredError>().map(|error| error.0.to_string()),
         length_bytes,
-        counted: decided.get::<Counted>().cloned(),
-        rule: decided.get::<AppliedRule>().map(|rule| rule.name.clone()),
+        counted,
+        rule: rule.map(|rule| rule.name),
     }));
     let number = app.journal.record(event);
 
-    let fault = response.extensions_mut().remove::<BodyFault>();
     let is_streamed = response.extensions_mut().remove::<Streamed>().is_some();
-    if asked.method == Method::HEAD || !(is_streamed || fault.is_some()) {
+    if is_head || !(is_streamed || fault.is_some()) {
         return response;
     }
     response.map(|body| {
@@ -188,15 +205,9 @@ pub(crate) async fn exchange(State(app): State<App>, request: Request, next: Nex
     })
 }
 
-/// Whether this is a host name or address, with or without a port. Names without a dot need no port here, unlike in image
-/// references.
-fn is_host(host: &str) -> bool {
-    host.parse::<RegistryHost>().is_ok() || format!("{host}:80").parse::<RegistryHost>().is_ok()
-}
-
 /// What is told of the request in the journal, read before the layers take it.
 struct Asked {
-    method: Method,
+    method: String,
     target: String,
     authorization: Option<String>,
     user_agent: Option<String>,
@@ -204,9 +215,9 @@ struct Asked {
 }
 
 impl Asked {
-    fn read(head: &Parts) -> Self {
+    fn read(request: &Request) -> Self {
         let text = |name| {
-            let value: &HeaderValue = head.headers.get(name)?;
+            let value: &HeaderValue = request.headers().get(name)?;
             Some(shorten(String::from_utf8_lossy(value.as_bytes()).into_owned()))
         };
         // Only the scheme: what follows it is a secret, and a value without scheme may be one altogether.
@@ -215,8 +226,10 @@ impl Asked {
             None => String::from("other"),
         };
         Self {
-            method: head.method.clone(),
-            target: shorten(testbed::redact::target(head.uri.path_and_query().map_or("", |target| target.as_str()))),
+            method: request.method().to_string(),
+            target: shorten(testbed::redact::target(
+                request.uri().path_and_query().map_or("", |target| target.as_str()),
+            )),
             authorization: text(header::AUTHORIZATION).map(scheme),
             user_agent: text(header::USER_AGENT),
             range: text(header::RANGE),
@@ -233,20 +246,14 @@ fn shorten(mut text: String) -> String {
     text
 }
 
-fn write_headers(app: &App, resolved: &Resolved, response: &mut Response) {
-    let is_ready_made = response.extensions().get::<AppliedRule>().is_some_and(|rule| rule.is_answer);
-    let headers = response.headers_mut();
+fn write_headers(app: &App, resolved: &Resolved, is_ready_made: bool, headers: &mut HeaderMap) {
     // hyper would date the answer by the machine's clock.
-    if let Ok(date) = HeaderValue::try_from(http_date(app.clock.now())) {
-        headers.insert(header::DATE, date);
-    }
+    headers.insert(header::DATE, app.date.at(app.clock.now()));
     if is_ready_made {
         return;
     }
-    if resolved.kind() != EndpointKind::Token {
-        headers
-            .entry(HeaderName::from_static("docker-distribution-api-version"))
-            .or_insert(HeaderValue::from_static("registry/2.0"));
+    if resolved.is_api() {
+        headers.entry(API_VERSION).or_insert(HeaderValue::from_static("registry/2.0"));
     }
     for (name, value) in &app.settings.headers {
         headers.entry(name.clone()).or_insert_with(|| value.clone());

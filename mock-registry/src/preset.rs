@@ -6,7 +6,7 @@ use oci::{PullLimit, PullLimitError};
 use serde::Deserialize;
 use testbed::{diagnostic::Source, yaml};
 
-use crate::AuthConfig;
+use crate::{ApiConfig, AuthConfig};
 
 const FILES: [(&str, &str); 5] = [
     ("dockerhub", include_str!("../presets/dockerhub.yaml")),
@@ -67,6 +67,9 @@ pub(crate) struct Preset {
     pub(crate) library: bool,
     /// Whether it takes pushes.
     pub(crate) push: bool,
+    /// What its API does where the specification leaves a choice; warnings and mirrored hosts are a configuration's alone.
+    #[serde(default)]
+    pub(crate) api: ApiConfig,
     /// Headers on every answer.
     #[serde(default)]
     pub(crate) headers: BTreeMap<String, String>,

@@ -1,23 +1,31 @@
 //! A running registry, and how it is started.
 
-use std::net::{IpAddr, SocketAddr};
+use std::{
+    net::{IpAddr, SocketAddr},
+    path::PathBuf,
+};
 
-use oci::{Digest, Principal, PullLimit, Reference, RepositoryName, Tag};
+use oci::{AccountName, Digest, Principal, PullLimit, Reference, RepositoryName, Tag};
 use testbed::{
-    Clock, Journal, Seed,
+    Clock, Journal, Secret, Seed,
+    journal::Exchange,
     net::Names,
     rule::RuleBook,
     server::{ANY_PORT, BindError, ServerHandle},
 };
 use thiserror::Error;
 
-use crate::{ConfigError, ImageSpec, ImageSpecError, RegistryConfig, app::app, config::check, state::App};
+use crate::{
+    AccountConfig, ConfigError, Expect, ImageSource, ImageSpec, ImageSpecError, ImportError, ImportSpec,
+    RegistryConfig, StoreError, app::app, config::check, expect::Expectations, state::App, store::Store,
+};
 
 /// A registry that listens on this machine. Dropping it ends it at once; [`MockRegistry::stop`] lets exchanges finish.
 #[derive(Debug)]
 pub struct MockRegistry {
     state: App,
     server: ServerHandle,
+    expectations: Expectations,
 }
 
 /// What a registry is started with.
@@ -30,6 +38,7 @@ pub struct Builder {
     journal: Option<Journal>,
     seed: Seed,
     names: Option<Names>,
+    store: Option<PathBuf>,
     at: SocketAddr,
 }
 
@@ -43,6 +52,26 @@ pub enum StartError {
         name: String,
         /// What is wrong.
         errors: Vec<ConfigError>,
+    },
+    /// The folder that it is to keep pushes in cannot be used.
+    #[error("registry `{name}` cannot be started")]
+    Store {
+        /// The registry's name.
+        name: String,
+        /// Which folder, and why not.
+        #[source]
+        source: StoreError,
+    },
+    /// One of its images cannot be read from its file.
+    #[error("registry `{name}` has no image from {}", file.display())]
+    Import {
+        /// The registry's name.
+        name: String,
+        /// The file.
+        file: PathBuf,
+        /// Why not.
+        #[source]
+        source: Box<ImportError>,
     },
     /// It cannot listen.
     #[error("registry `{name}` cannot be started")]
@@ -65,6 +94,17 @@ pub enum Limited {
 }
 
 impl MockRegistry {
+    /// A registry that asks for nothing, limits nothing and takes pushes, on a port of its own.
+    ///
+    /// # Panics
+    /// This machine has no port left.
+    pub async fn start() -> Self {
+        match Self::builder("registry").start().await {
+            Ok(registry) => registry,
+            Err(error) => panic!("{error}"),
+        }
+    }
+
     /// A registry called `name`, which is how the journal calls it: `hub`.
     pub fn builder(name: &str) -> Builder {
         Builder {
@@ -74,6 +114,7 @@ impl MockRegistry {
             journal: None,
             seed: Seed::default(),
             names: None,
+            store: None,
             at: ANY_PORT,
         }
     }
@@ -119,19 +160,45 @@ impl MockRegistry {
     /// There is too much of something.
     pub async fn add_image(&self, image: &ImageSpec) -> Result<Digest, ImageSpecError> {
         image.check()?;
-        let image = &self.state.settings.place(image.clone());
-        self.state.store.add_later(image);
-        let repository = self.state.store.find_or_make(&image.repository);
+        let image = ImageSpec { repository: self.state.settings.place(image.repository.clone()), ..image.clone() };
+        self.state.store.add_later(&image);
+        let repository = self.state.store.find_or_make(&image.repository).await?;
         match repository.manifest(&Reference::Tag(image.tag.clone())).await {
-            Some(manifest) => Ok(manifest.digest),
+            Some(manifest) => Ok(manifest.digest.clone()),
             // Somebody took the tag away at this moment.
             None => Err(ImageSpecError::Gone { tag: image.tag.clone() }),
         }
     }
 
+    /// Puts an image in that is read from a file, and returns the digest of what its tag names. Every byte of it is
+    /// verified.
+    ///
+    /// ```no_run
+    /// # async fn import(hub: mock_registry::MockRegistry) -> Result<(), Box<dyn std::error::Error>> {
+    /// use mock_registry::ImportSpec;
+    ///
+    /// // docker save team/app:1 -o app.tar
+    /// let digest = hub.import(&ImportSpec::new("team/app:1", "app.tar")?).await?;
+    /// # Ok(())
+    /// # }
+    /// ```
+    ///
+    /// # Errors
+    /// The file does not have the image, or not whole; the registry has no room for it.
+    pub async fn import(&self, image: &ImportSpec) -> Result<Digest, ImportError> {
+        let repository = self.state.settings.place(image.repository.clone());
+        ImportSpec { repository, ..image.clone() }.load(&self.state).await
+    }
+
     /// Takes a tag away; false if there is none.
-    pub fn remove_tag(&self, repository: &RepositoryName, tag: &Tag) -> bool {
-        self.state.store.find(repository).is_some_and(|repository| repository.remove_tag(tag))
+    ///
+    /// # Errors
+    /// The store cannot be written.
+    pub async fn remove_tag(&self, repository: &RepositoryName, tag: &Tag) -> Result<bool, StoreError> {
+        match self.state.store.find(repository).await? {
+            Some(repository) => repository.remove_tag(tag).await,
+            None => Ok(false),
+        }
     }
 
     /// Puts another limit in force from now on; `None` means none. Pulls that were made still count.
@@ -152,9 +219,35 @@ impl MockRegistry {
     }
 
     /// The images: every repository with its tags, sorted.
-    pub fn catalog(&self) -> Vec<(RepositoryName, Vec<Tag>)> {
-        let tags = |name: &RepositoryName| self.state.store.find(name).map(|repository| repository.tags());
-        self.state.store.names().into_iter().map(|name| (name.clone(), tags(&name).unwrap_or_default())).collect()
+    ///
+    /// # Errors
+    /// The store cannot be read.
+    pub async fn catalog(&self) -> Result<Vec<(RepositoryName, Vec<Tag>)>, StoreError> {
+        let mut catalog = Vec::new();
+        for name in self.state.store.names() {
+            let repository = self.state.store.find_or_make(&name).await?;
+            catalog.push((name, repository.tags()));
+        }
+        Ok(catalog)
+    }
+
+    /// Expects requests. When the registry is dropped, and by [`MockRegistry::verify`], the test fails if they were not sent
+    /// as often as expected.
+    pub fn expect(&self, expect: Expect) {
+        self.expectations.add(expect);
+    }
+
+    /// The requests that it was sent so far, oldest first, with what was decided about each.
+    pub fn received(&self) -> Vec<Exchange> {
+        self.expectations.received()
+    }
+
+    /// Verifies what is [expected](MockRegistry::expect) now, rather than when the registry is dropped.
+    ///
+    /// # Panics
+    /// Something was not asked as often as expected; the message shows the newest requests.
+    pub fn verify(&self) {
+        self.expectations.verify();
     }
 
     /// Stops accepting, and waits until exchanges under way are done, though not for long.
@@ -167,6 +260,24 @@ impl Builder {
     /// How it behaves. Default: the `generic` preset.
     pub fn config(self, config: RegistryConfig) -> Self {
         Self { config, ..self }
+    }
+
+    /// Which real registry it plays, as [`preset_names`](crate::preset_names) lists them. Default: `generic`.
+    pub fn preset(mut self, name: &str) -> Self {
+        self.config.preset = Some(String::from(name).into());
+        self
+    }
+
+    /// How much may be pulled from each address without an account. Default: the preset's.
+    pub fn limit(mut self, limit: PullLimit) -> Self {
+        self.config.limit = Some(limit);
+        self
+    }
+
+    /// One more who can log in.
+    pub fn account(mut self, name: AccountName, password: &str) -> Self {
+        self.config.accounts.push(AccountConfig { name, password: Secret::new(password), limit: None });
+        self
     }
 
     /// Its policy time. Default: a virtual clock of its own.
@@ -189,6 +300,25 @@ impl Builder {
         Self { names: Some(names.clone()), ..self }
     }
 
+    /// The folder in which it keeps what is pushed, made now if it is new: each repository is an OCI image layout below
+    /// `<folder>/<registry>/`. What was answered as pushed is there after the process ended, however it ended, and is served
+    /// when a registry of the same name is started with the same folder. One registry uses it at a time. Default: pushes are
+    /// kept in memory, and end with the registry.
+    ///
+    /// ```
+    /// # #[tokio::main(flavor = "current_thread")]
+    /// # async fn main() -> Result<(), Box<dyn std::error::Error>> {
+    /// # let folder = tempfile::tempdir()?;
+    /// let hub = mock_registry::MockRegistry::builder("hub").store(folder.path()).start().await?;
+    /// // After `docker push 127.0.0.1:<port>/library/alpine:3` there is `<folder>/hub/library/alpine/index.json`.
+    /// # hub.stop().await;
+    /// # Ok(())
+    /// # }
+    /// ```
+    pub fn store(self, folder: impl Into<PathBuf>) -> Self {
+        Self { store: Some(folder.into()), ..self }
+    }
+
     /// Where it listens. Default: loopback, on a port of the system's choice.
     pub fn at(self, at: SocketAddr) -> Self {
         Self { at, ..self }
@@ -197,13 +327,30 @@ impl Builder {
     /// Checks the configuration and starts to listen.
     ///
     /// # Errors
-    /// The configuration is wrong, or the address cannot be listened on.
+    /// The configuration is wrong, the store cannot be used, an image cannot be read from its file, or the address cannot
+    /// be listened on.
     pub async fn start(self) -> Result<MockRegistry, StartError> {
         let settings =
             check(&self.name, &self.config).map_err(|errors| StartError::Config { name: self.name.clone(), errors })?;
         let clock = self.clock.unwrap_or_else(|| Clock::starting_at(Clock::DEFAULT_START));
         let journal = self.journal.unwrap_or_else(|| Journal::new(&clock));
-        let state = App::new(self.name.clone(), settings, clock, journal, self.seed);
+        let store = match &self.store {
+            None => Store::in_memory(self.seed),
+            Some(folder) => Store::in_folder(folder, &self.name, self.seed)
+                .await
+                .map_err(|source| StartError::Store { name: self.name.clone(), source })?,
+        };
+        let state = App::new(self.name.clone(), settings, store, clock, journal, self.seed);
+        for image in &state.settings.images {
+            if let ImageSource::File(image) = image {
+                let loaded = image.load(&state).await;
+                let file = image.from.clone();
+                loaded.map_err(|error| {
+                    let source = Box::new(error);
+                    StartError::Import { name: self.name.clone(), file, source }
+                })?;
+            }
+        }
         let server = ServerHandle::start(app(state.clone()), self.at)
             .await
             .map_err(|source| StartError::Bind { name: self.name, source })?;
@@ -212,6 +359,7 @@ impl Builder {
                 names.add(host, server.address());
             }
         }
-        Ok(MockRegistry { state, server })
+        let expectations = Expectations::new(state.journal.clone(), &state.name);
+        Ok(MockRegistry { state, server, expectations })
     }
 }

@@ -7,7 +7,7 @@ use oci::{AccountName, PullLimit, RepositoryName};
 use testbed::{Secret, rule::Rule};
 use uuid::Uuid;
 
-use crate::{AuthConfig, image::ImageSpec};
+use crate::{AuthConfig, DeleteConfig, ImageSource, host::name_of, image::in_library};
 
 /// What was decided about a registry.
 #[derive(Clone, Debug)]
@@ -44,12 +44,37 @@ pub(crate) struct Settings {
     pub(crate) library: bool,
     /// Whether it takes pushes.
     pub(crate) push: bool,
+    /// What its API does where there is a choice.
+    pub(crate) api: ApiSettings,
     /// Headers on every answer.
     pub(crate) headers: Vec<(HeaderName, HeaderValue)>,
-    /// Images to make up.
-    pub(crate) images: Vec<ImageSpec>,
+    /// Images from the start.
+    pub(crate) images: Vec<ImageSource>,
     /// Rules from the start.
     pub(crate) rules: Vec<Rule>,
+}
+
+/// What a registry's API does where there is a choice.
+#[derive(Clone, Debug)]
+pub(crate) struct ApiSettings {
+    /// Whether manifests may name what is absent.
+    pub(crate) sparse: bool,
+    /// Whether referrers are listed.
+    pub(crate) referrers: bool,
+    /// What can be deleted.
+    pub(crate) delete: DeleteConfig,
+    /// The shortest chunk of an upload but the last; `None`: any.
+    pub(crate) chunk_min_bytes: Option<u64>,
+    /// The most entries on a page.
+    pub(crate) max_page: usize,
+    /// The host that blobs are redirected to.
+    pub(crate) redirect_blobs: Option<String>,
+    /// How long such a redirect is good for.
+    pub(crate) redirect_life: Duration,
+    /// The values of `Warning` on every answer.
+    pub(crate) warnings: Vec<HeaderValue>,
+    /// The hosts that reads may name in `ns`, in lower case; if there are none, any.
+    pub(crate) mirror_of: Vec<String>,
 }
 
 /// Someone who can log in.
@@ -81,9 +106,9 @@ impl Settings {
         (account.password.expose() == password).then_some(name)
     }
 
-    /// The image as this registry calls it: `alpine` on Docker Hub is `library/alpine`.
-    pub(crate) fn place(&self, image: ImageSpec) -> ImageSpec {
-        if self.library { image.in_library() } else { image }
+    /// The repository as this registry calls it: `alpine` on Docker Hub is `library/alpine`.
+    pub(crate) fn place(&self, repository: RepositoryName) -> RepositoryName {
+        if self.library { in_library(repository) } else { repository }
     }
 
     /// The repository as the store names it: without the registry's path. `None`: it is not one of this registry's.
@@ -94,8 +119,21 @@ impl Settings {
         }
     }
 
+    /// The repository as clients name it: with the registry's path. `None`: that would be too long for a name.
+    pub(crate) fn named(&self, stored: &RepositoryName) -> Option<RepositoryName> {
+        match &self.path {
+            Some(prefix) => RepositoryName::join(prefix.as_str(), stored).ok(),
+            None => Some(stored.clone()),
+        }
+    }
+
+    /// Whether `host` is the second host, which has no API.
+    pub(crate) fn is_second_host(&self, host: &str) -> bool {
+        self.api.redirect_blobs.as_deref().is_some_and(|second| second.eq_ignore_ascii_case(name_of(host)))
+    }
+
     /// Every name that leads to the listener.
     pub(crate) fn all_hosts(&self) -> impl Iterator<Item = &str> {
-        self.hosts.iter().chain(&self.token_host).map(String::as_str)
+        self.hosts.iter().chain(&self.token_host).chain(&self.api.redirect_blobs).map(String::as_str)
     }
 }

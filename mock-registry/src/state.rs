@@ -2,10 +2,12 @@
 
 use std::{fmt, sync::Arc};
 
-use testbed::{Clock, Journal, Seed, rule::RuleBook};
+use testbed::{Clock, Journal, Seed, clock::DateHeader, rule::RuleBook};
 
 use crate::{
+    ImageSource,
     auth::Tokens,
+    cdn::Cdn,
     limit::Limiter,
     rule::Attempts,
     settings::Settings,
@@ -19,49 +21,64 @@ pub(crate) struct App(Arc<Parts>);
 /// The parts of a registry's state, each a handle of its own.
 pub(crate) struct Parts {
     /// The registry's name in its world.
-    pub(crate) name: String,
+    pub(crate) name: Arc<str>,
     /// What was decided before the start.
     pub(crate) settings: Settings,
     /// Policy time.
     pub(crate) clock: Clock,
+    /// The `Date` of its answers.
+    pub(crate) date: DateHeader,
     /// Where every exchange is told.
     pub(crate) journal: Journal,
     /// The rules in force.
     pub(crate) rules: RuleBook,
     /// How often each client asked for what.
     pub(crate) attempts: Attempts,
+    /// The signed addresses of blobs.
+    pub(crate) cdn: Cdn,
     /// The tokens given out.
     pub(crate) tokens: Tokens,
     /// The pull limits.
     pub(crate) limiter: Limiter,
     /// Repositories.
     pub(crate) store: Store,
-    /// How much may be pushed.
+    /// How much may be held in memory of what is pushed.
     pub(crate) room: Room,
     /// Pushes under way.
     pub(crate) uploads: Uploads,
 }
 
 impl App {
-    /// A registry that nobody has asked anything yet. Images come from `seed` itself, all else from a part of it.
-    pub(crate) fn new(name: String, settings: Settings, clock: Clock, journal: Journal, seed: Seed) -> Self {
+    /// A registry that nobody has asked anything yet. Images come from the seed of `store`, all else from a part of `seed`.
+    pub(crate) fn new(
+        name: String,
+        settings: Settings,
+        store: Store,
+        clock: Clock,
+        journal: Journal,
+        seed: Seed,
+    ) -> Self {
         let own = seed.child(&name);
-        let room = Room::default();
         let parts = Parts {
             rules: RuleBook::new(own),
             attempts: Attempts::default(),
+            cdn: Cdn::new(own, settings.api.redirect_life),
             tokens: Tokens::new(&settings, own),
             limiter: Limiter::new(&settings),
-            store: Store::new(seed),
-            uploads: Uploads::new(own, room.clone()),
-            room,
-            name,
+            uploads: Uploads::new(own, store.medium()),
+            room: store.room().clone(),
+            store,
+            name: name.into(),
             settings,
             clock,
+            date: DateHeader::default(),
             journal,
         };
         for image in &parts.settings.images {
-            parts.store.add_later(image);
+            // What is read from files is read before it is served.
+            if let ImageSource::MadeUp(image) = image {
+                parts.store.add_later(image);
+            }
         }
         for rule in &parts.settings.rules {
             parts.rules.add(rule.clone());

@@ -259,3 +259,35 @@ async fn without_anonymous_pulls_a_token_for_nobody_opens_nothing() {
         assert_eq!(ask(&registry, &get, &[("authorization", &authorization)]).await.status, status);
     }
 }
+
+#[tokio::test]
+async fn a_mount_needs_to_read_where_the_blob_is() {
+    let registry = start(json!({
+        "preset": "dockerhub",
+        "push": true,
+        "accounts": [{ "name": "ci", "password": "secret" }],
+        "images": [{ "name": "a/source", "layers": ["2KiB"] }],
+    }))
+    .await;
+    let ci = Some(("ci", "secret"));
+    let reading = token(&registry, "repository:a/source:pull", ci).await;
+    let manifest = ask(&registry, "GET /v2/a/source/manifests/latest", &[("authorization", &bearer(&reading))]).await;
+    let layer = manifest.json()["layers"][0]["digest"].as_str().unwrap().to_owned();
+    let pushing = token(&registry, "repository:a/target:pull,push", ci).await;
+    let both = token(&registry, "repository:a/target:pull,push%20repository:a/source:pull", ci).await;
+    let mount = format!("POST /v2/a/target/blobs/uploads/?mount={layer}&from=a/source");
+    let scopes = "scope=\"repository:a/target:pull,push repository:a/source:pull\"";
+    check(
+        &registry,
+        &[
+            (&mount, &[], 401, &[scopes, "no error="]),
+            (&mount, &[("authorization", &bearer(&pushing))], 401, &[scopes, "error=\"insufficient_scope\""]),
+            (&mount, &[("authorization", &bearer(&both))], 201, &["location: /v2/a/target/blobs/sha256"]),
+        ],
+    )
+    .await;
+}
+
+fn bearer(token: &str) -> String {
+    format!("Bearer {token}")
+}

@@ -1,17 +1,15 @@
-//! Manifests, blobs and lists on the wire. Source: distribution-spec; facts/registry D1 to D3; facts/harness A5, F.
+//! Whole pulls, and what the journal tells of them. Source: distribution-spec; facts/harness A5, F.
 
 mod common;
 
 use std::time::Duration;
 
 use common::{IMAGE, MANIFEST, ask, check, exchanges, start};
-use oci::{Digest, ImageConfig, ImageIndex, ImageManifest, MediaType};
+use oci::{Digest, ImageConfig, ImageManifest};
 use serde_json::json;
 use testbed::journal::{BodyEnd, Event};
 
 const OCI: &str = "application/vnd.oci.image.manifest.v1+json";
-const OCI_INDEX: &str = "application/vnd.oci.image.index.v1+json";
-const DOCKER: &str = "application/vnd.docker.distribution.manifest.v2+json";
 
 #[tokio::test]
 async fn a_whole_image_is_pulled_and_verified() {
@@ -38,116 +36,6 @@ async fn a_whole_image_is_pulled_and_verified() {
     let layers: Vec<_> = image.layers.iter().map(|layer| layer.digest.clone()).collect();
     assert_eq!(config.rootfs.diff_ids, layers);
     assert_eq!(config.platform.to_string(), "linux/amd64");
-}
-
-#[tokio::test]
-async fn manifests_are_negotiated_as_the_reference_registry_does() {
-    let registry = start(json!({ "images": [
-        { "name": "a/single:1" },
-        { "name": "a/multi:1", "layers": ["1KiB"], "platforms": ["linux/arm64", "linux/amd64"] },
-    ] }))
-    .await;
-    let (single, multi) = ("GET /v2/a/single/manifests/1", "GET /v2/a/multi/manifests/1");
-    let unsupported = "OCI manifest found, but accept header does not support OCI manifests";
-    check(
-        &registry,
-        &[
-            (single, &[("accept", OCI)], 200, &[OCI]),
-            (single, &[("accept", "*/*")], 200, &[OCI]),
-            (single, &[("accept", DOCKER)], 404, &["MANIFEST_UNKNOWN", unsupported]),
-            (multi, &[("accept", OCI_INDEX), ("accept", OCI)], 200, &["content-type: application/vnd.oci.image.index"]),
-            (multi, &[("accept", OCI)], 200, &["content-type: application/vnd.oci.image.manifest"]),
-            (multi, &[("accept", DOCKER)], 404, &[unsupported]),
-        ],
-    )
-    .await;
-    let index = ask(&registry, multi, &[("accept", OCI_INDEX)]).await;
-    let parsed: ImageIndex = serde_json::from_slice(&index.body).unwrap();
-    let amd64 = &parsed.manifests[1];
-    let child = ask(&registry, multi, &[("accept", OCI)]).await;
-    assert_eq!(child.header("docker-content-digest"), amd64.digest.as_str());
-    let by_digest = format!("GET /v2/a/multi/manifests/{}", index.header("docker-content-digest"));
-    check(&registry, &[(&by_digest, &[("accept", OCI)], 404, &["OCI index found"])]).await;
-    assert_eq!(*parsed.media_type(), MediaType::OCI_INDEX);
-    let etag = index.header("etag").to_owned();
-    check(&registry, &[(multi, &[("accept", OCI_INDEX), ("if-none-match", &etag)], 304, &["no content-type"])]).await;
-}
-
-#[tokio::test]
-async fn blobs_are_served_in_ranges() {
-    let registry = start(json!({ "images": [{ "name": IMAGE, "layers": ["10000"] }] })).await;
-    let manifest = ask(&registry, &format!("GET {MANIFEST}"), &[]).await;
-    let image: ImageManifest = serde_json::from_slice(&manifest.body).unwrap();
-    let digest = &image.layers[0].digest;
-    let (get, head) =
-        (format!("GET /v2/harness/ci-addon/blobs/{digest}"), format!("HEAD /v2/harness/ci-addon/blobs/{digest}"));
-    let etag = format!("\"{digest}\"");
-    let whole = ask(&registry, &get, &[]).await.body;
-    check(
-        &registry,
-        &[
-            (&head, &[], 200, &["content-length: 10000\n", "accept-ranges: bytes", "docker-content-digest: sha256:"]),
-            (
-                &get,
-                &[("range", "bytes=500-1499")],
-                206,
-                &["content-range: bytes 500-1499/10000", "content-length: 1000\n"],
-            ),
-            (&get, &[("range", "bytes=9000-")], 206, &["content-range: bytes 9000-9999/10000"]),
-            (&get, &[("range", "bytes=-500")], 206, &["content-range: bytes 9500-9999/10000"]),
-            (&get, &[("range", "bytes=9000-20000")], 206, &["content-range: bytes 9000-9999/10000"]),
-            (&get, &[("range", "bytes=10000-")], 416, &["content-range: bytes */10000", "RANGE_INVALID"]),
-            (&get, &[("range", "bytes=0-1,5-6")], 200, &["content-length: 10000\n", "no content-range"]),
-            (&get, &[("range", "bytes=5-1")], 200, &[]),
-            (&get, &[("range", "bytes=5-9"), ("if-range", "\"other\"")], 200, &[]),
-            (&get, &[("range", "bytes=5-9"), ("if-range", &etag)], 206, &[]),
-            (&get, &[("if-none-match", &etag)], 304, &[]),
-            ("GET /v2/harness/ci-addon/blobs/sha256:aa", &[], 400, &["DIGEST_INVALID"]),
-        ],
-    )
-    .await;
-    let part = ask(&registry, &get, &[("range", "bytes=700-7999")]).await.body;
-    assert_eq!(part, whole[700..8000]);
-    let absent = Digest::of(b"absent");
-    check(
-        &registry,
-        &[
-            (&format!("GET /v2/harness/ci-addon/blobs/{absent}"), &[], 404, &["BLOB_UNKNOWN"]),
-            (&format!("GET /v2/no/such/blobs/{absent}"), &[], 404, &["NAME_UNKNOWN"]),
-        ],
-    )
-    .await;
-}
-
-#[tokio::test]
-async fn lists_come_in_pages() {
-    let registry = start(json!({ "images": [
-        { "name": "b/x:3" }, { "name": "b/x:1" }, { "name": "b/x:2" }, { "name": "a/y" }, { "name": "c" },
-    ] }))
-    .await;
-    check(
-        &registry,
-        &[
-            ("GET /v2/b/x/tags/list", &[], 200, &["{\"name\":\"b/x\",\"tags\":[\"1\",\"2\",\"3\"]}", "no link"]),
-            (
-                "GET /v2/b/x/tags/list?n=2",
-                &[],
-                200,
-                &["[\"1\",\"2\"]", "link: </v2/b/x/tags/list?last=2&n=2>; rel=\"next\""],
-            ),
-            ("GET /v2/b/x/tags/list?last=2&n=2", &[], 200, &["[\"3\"]", "no link"]),
-            ("GET /v2/b/x/tags/list?n=0", &[], 200, &["\"tags\":[]", "no link"]),
-            ("GET /v2/b/x/tags/list?n=x", &[], 400, &["PAGINATION_NUMBER_INVALID"]),
-            ("GET /v2/no/such/tags/list", &[], 404, &["NAME_UNKNOWN"]),
-            ("GET /v2/_catalog", &[], 200, &["{\"repositories\":[\"a/y\",\"b/x\",\"c\"]}"]),
-            ("GET /v2/_catalog?n=1", &[], 200, &["link: </v2/_catalog?last=a%2Fy&n=1>; rel=\"next\""]),
-            ("GET /v2/_catalog?last=a%2Fy&n=1", &[], 200, &["[\"b/x\"]"]),
-            ("GET /elsewhere", &[], 404, &["\"errors\""]),
-            ("GET /v2/UPPER/tags/list", &[], 400, &["NAME_INVALID"]),
-            ("DELETE /v2/", &[], 405, &["UNSUPPORTED", "allow: GET, HEAD"]),
-        ],
-    )
-    .await;
 }
 
 #[tokio::test]

@@ -4,16 +4,21 @@
 //! what stands before them is the name, whatever it looks like. Methods, query and host belong to
 //! the caller.
 //!
-//! Source: distribution-spec, "Endpoints"; `/v2/token` and the paths without `/v2` are Harness's.
+//! Source: distribution-spec, "Endpoints"; `/v2/token` and the lists without `/v2` are Harness's; facts/registry A10.
 
+use std::borrow::Cow;
 use std::fmt;
-use std::str::FromStr;
-use std::sync::Arc;
 
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use crate::{Digest, DigestError, ErrorCode, NameError, Reference, ReferenceError, RepositoryName, TagError};
+use crate::{
+    Digest, DigestError, ErrorCode, NameError, Reference, ReferenceError, RepositoryName, TagError, UploadId,
+    UploadIdError,
+};
+
+/// What stands in front of a stored blob. Source: facts/registry A10.
+const STORED: &str = "/registry-v2/docker/registry/v2/blobs/";
 
 /// What a path of the API asks for.
 #[derive(Clone, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
@@ -62,6 +67,11 @@ pub enum Endpoint {
     Catalog,
     /// `/v2/token`.
     Token,
+    /// `/registry-v2/docker/registry/v2/blobs/sha256/<2 hex>/<hex>/data`: where a registry redirects to for a blob.
+    Cdn {
+        /// `<hex>`, with the algorithm that stands in front of it.
+        digest: Digest,
+    },
 }
 
 /// The kinds of [`Endpoint`], for rules and reports; `other` is every request that is none of them.
@@ -84,20 +94,10 @@ pub enum EndpointKind {
     Catalog,
     /// The token service.
     Token,
+    /// A blob at the second host of a registry, where a redirect leads.
+    Cdn,
     /// Anything else.
     Other,
-}
-
-/// The name of an upload session, which the registry made up: `[A-Za-z0-9_.=-]`, at most 255. A
-/// clone is a pointer.
-#[derive(Clone, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
-pub struct UploadId(Arc<str>);
-
-/// Why a text is no upload id.
-#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
-#[error("upload id `{text}` is not 1 to 255 characters of `A-Za-z0-9_.=-`")]
-pub struct UploadIdError {
-    text: String,
 }
 
 /// Why a path is no endpoint.
@@ -141,7 +141,7 @@ impl Endpoint {
         match path.strip_prefix("/v2") {
             Some("" | "/") => Ok(Endpoint::Ping),
             Some(rest) => parse_below(path, rest),
-            None => Err(not_found(path)),
+            None => parse_stored(path).map(|digest| Endpoint::Cdn { digest }).ok_or_else(|| not_found(path)),
         }
     }
 
@@ -157,7 +157,7 @@ impl Endpoint {
         }
     }
 
-    /// The path, from `/v2` on.
+    /// The path, from its first slash on.
     pub fn path(&self) -> String {
         match self {
             Endpoint::Ping => "/v2/".to_owned(),
@@ -171,6 +171,11 @@ impl Endpoint {
             Endpoint::Upload { repository, id } => format!("/v2/{repository}/blobs/uploads/{id}"),
             Endpoint::Catalog => "/v2/_catalog".to_owned(),
             Endpoint::Token => "/v2/token".to_owned(),
+            Endpoint::Cdn { digest } => {
+                let (algorithm, encoded) = (digest.algorithm(), digest.encoded());
+                // Hexadecimal digits have one byte each.
+                format!("{STORED}{algorithm}/{}/{encoded}/data", encoded.get(..2).unwrap_or_default())
+            }
         }
     }
 
@@ -185,13 +190,14 @@ impl Endpoint {
             Endpoint::Uploads { .. } | Endpoint::Upload { .. } => EndpointKind::Upload,
             Endpoint::Catalog => EndpointKind::Catalog,
             Endpoint::Token => EndpointKind::Token,
+            Endpoint::Cdn { .. } => EndpointKind::Cdn,
         }
     }
 
     /// The repository it is about, if it is about one.
     pub fn repository(&self) -> Option<&RepositoryName> {
         match self {
-            Endpoint::Ping | Endpoint::Catalog | Endpoint::Token => None,
+            Endpoint::Ping | Endpoint::Catalog | Endpoint::Token | Endpoint::Cdn { .. } => None,
             Endpoint::Manifest { repository, .. }
             | Endpoint::Blob { repository, .. }
             | Endpoint::Tags { repository }
@@ -207,7 +213,7 @@ impl Endpoint {
     /// stripped.
     pub fn with_repository(mut self, name: RepositoryName) -> Endpoint {
         match &mut self {
-            Endpoint::Ping | Endpoint::Catalog | Endpoint::Token => {}
+            Endpoint::Ping | Endpoint::Catalog | Endpoint::Token | Endpoint::Cdn { .. } => {}
             Endpoint::Manifest { repository, .. }
             | Endpoint::Blob { repository, .. }
             | Endpoint::Tags { repository }
@@ -225,64 +231,81 @@ impl fmt::Display for Endpoint {
     }
 }
 
-/// Reads what follows `/v2`; `path` is the whole of it, for the message.
+/// Reads what follows `/v2`; `path` is the whole of it, for the message. Nothing is copied but the values themselves.
 fn parse_below(path: &str, rest: &str) -> Result<Endpoint, EndpointError> {
     let Some(rest) = rest.strip_prefix('/') else {
         return Err(not_found(path));
     };
-    let segments = rest.split('/').map(decode).collect::<Result<Vec<_>, _>>()?;
-    let segments: Vec<&str> = segments.iter().map(String::as_str).collect();
-    match segments.as_slice() {
-        ["_catalog"] => Ok(Endpoint::Catalog),
-        ["token"] => Ok(Endpoint::Token),
-        [name @ .., "manifests", reference] if !name.is_empty() => {
-            Ok(Endpoint::Manifest { repository: repository(name)?, reference: reference.parse()? })
-        }
-        [name @ .., "blobs", "uploads"] | [name @ .., "blobs", "uploads", ""] if !name.is_empty() => {
-            Ok(Endpoint::Uploads { repository: repository(name)? })
-        }
-        [name @ .., "blobs", "uploads", id] if !name.is_empty() => {
-            Ok(Endpoint::Upload { repository: repository(name)?, id: id.parse()? })
-        }
-        [name @ .., "blobs", digest] if !name.is_empty() => {
-            Ok(Endpoint::Blob { repository: repository(name)?, digest: digest.parse()? })
-        }
-        [name @ .., "tags", "list"] if !name.is_empty() => Ok(Endpoint::Tags { repository: repository(name)? }),
-        [name @ .., "referrers", digest] if !name.is_empty() => {
-            Ok(Endpoint::Referrers { repository: repository(name)?, digest: digest.parse()? })
-        }
+    let rest = &*decode(rest)?;
+    match rest {
+        "_catalog" => return Ok(Endpoint::Catalog),
+        "token" => return Ok(Endpoint::Token),
+        _ => {}
+    }
+    let split = rest.rsplit_once('/').and_then(|(front, last)| Some((front.rsplit_once('/')?, last)));
+    let Some(((name, kind), last)) = split else {
+        return Err(not_found(path));
+    };
+    match (kind, last) {
+        ("manifests", reference) => Ok(Endpoint::Manifest { repository: name.parse()?, reference: reference.parse()? }),
+        ("blobs", "uploads") => Ok(Endpoint::Uploads { repository: name.parse()? }),
+        ("blobs", digest) => Ok(Endpoint::Blob { repository: name.parse()?, digest: digest.parse()? }),
+        ("uploads", id) => match name.strip_suffix("/blobs") {
+            Some(name) if id.is_empty() => Ok(Endpoint::Uploads { repository: name.parse()? }),
+            Some(name) => Ok(Endpoint::Upload { repository: name.parse()?, id: id.parse()? }),
+            None => Err(not_found(path)),
+        },
+        ("tags", "list") => Ok(Endpoint::Tags { repository: name.parse()? }),
+        ("referrers", digest) => Ok(Endpoint::Referrers { repository: name.parse()?, digest: digest.parse()? }),
         _ => Err(not_found(path)),
     }
 }
 
-fn repository(segments: &[&str]) -> Result<RepositoryName, NameError> {
-    segments.join("/").parse()
+/// Reads the path of a blob as the reference registry stores it, below what Docker Hub puts in front of that.
+fn parse_stored(path: &str) -> Option<Digest> {
+    let (algorithm, rest) = path.strip_prefix(STORED)?.split_once('/')?;
+    let (start, rest) = rest.split_once('/')?;
+    let encoded = rest.strip_suffix("/data")?;
+    format!("{algorithm}:{encoded}").parse().ok().filter(|_| encoded.get(..2) == Some(start))
 }
 
 fn not_found(path: &str) -> EndpointError {
     EndpointError::NotFound { path: path.to_owned() }
 }
 
-/// Undoes percent-encoding within one segment.
-fn decode(segment: &str) -> Result<String, EndpointError> {
-    decode_bytes(segment)
-        .and_then(|bytes| String::from_utf8(bytes).ok())
-        .filter(|decoded| !decoded.contains('/') && decoded != "." && decoded != "..")
-        .ok_or_else(|| EndpointError::Segment { segment: segment.to_owned() })
+/// Undoes percent-encoding segment by segment: a slash that was encoded would be taken for a path's, and is refused, as are
+/// `.` and `..` in any spelling. A path without `%` is lent as it is.
+fn decode(path: &str) -> Result<Cow<'_, str>, EndpointError> {
+    if !path.contains('%') {
+        return match path.split('/').find(|segment| climbs(segment)) {
+            Some(segment) => Err(EndpointError::Segment { segment: segment.to_owned() }),
+            None => Ok(Cow::Borrowed(path)),
+        };
+    }
+    let mut decoded = String::with_capacity(path.len());
+    for (n, segment) in path.split('/').enumerate() {
+        if n > 0 {
+            decoded.push('/');
+        }
+        let plain = decode_segment(segment).filter(|plain| !plain.contains('/') && !climbs(plain));
+        decoded.push_str(&plain.ok_or_else(|| EndpointError::Segment { segment: segment.to_owned() })?);
+    }
+    Ok(Cow::Owned(decoded))
 }
 
-fn decode_bytes(segment: &str) -> Option<Vec<u8>> {
+fn climbs(segment: &str) -> bool {
+    matches!(segment, "." | "..")
+}
+
+/// `None`: a `%` without two hexadecimal digits, or what comes out is not UTF-8.
+fn decode_segment(segment: &str) -> Option<String> {
+    let digit = |byte: u8| char::from(byte).to_digit(16).and_then(|digit| u8::try_from(digit).ok());
     let mut decoded = Vec::with_capacity(segment.len());
     let mut bytes = segment.bytes();
     while let Some(byte) = bytes.next() {
-        if byte != b'%' {
-            decoded.push(byte);
-            continue;
-        }
-        let pair = [bytes.next()?, bytes.next()?];
-        decoded.extend(hex::decode(pair).ok()?);
+        decoded.push(if byte == b'%' { digit(bytes.next()?)? << 4 | digit(bytes.next()?)? } else { byte });
     }
-    Some(decoded)
+    String::from_utf8(decoded).ok()
 }
 
 impl EndpointKind {
@@ -297,6 +320,7 @@ impl EndpointKind {
             EndpointKind::Upload => "upload",
             EndpointKind::Catalog => "catalog",
             EndpointKind::Token => "token",
+            EndpointKind::Cdn => "cdn",
             EndpointKind::Other => "other",
         }
     }
@@ -305,30 +329,6 @@ impl EndpointKind {
 impl fmt::Display for EndpointKind {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.pad(self.as_str())
-    }
-}
-
-impl UploadId {
-    /// The id as it is written in the path.
-    pub fn as_str(&self) -> &str {
-        &self.0
-    }
-}
-
-str_view!(UploadId);
-text_form!(UploadId, "an upload id", pattern = "^[A-Za-z0-9_.=-]{1,255}$");
-
-impl FromStr for UploadId {
-    type Err = UploadIdError;
-
-    fn from_str(text: &str) -> Result<Self, UploadIdError> {
-        let fits = |b: u8| b.is_ascii_alphanumeric() || matches!(b, b'_' | b'.' | b'=' | b'-');
-        // `.` and `..` are paths of their own.
-        if (1..=255).contains(&text.len()) && text.bytes().all(fits) && text != "." && text != ".." {
-            Ok(UploadId(text.into()))
-        } else {
-            Err(UploadIdError { text: text.to_owned() })
-        }
     }
 }
 
@@ -395,6 +395,10 @@ mod tests {
         check("/v2/a/blobs/uploads/0-_.=Z", "upload a");
         check("/v2/_catalog", "catalog");
         check("/v2/token", "token");
+        let stored = DIGEST.replace("sha256:", "/registry-v2/docker/registry/v2/blobs/sha256/e3/");
+        check(&format!("{stored}/data"), "cdn");
+        check(&stored, "UNSUPPORTED");
+        check(&stored.replace("/e3/", "/00/"), "UNSUPPORTED");
     }
 
     #[test]
@@ -468,6 +472,7 @@ mod tests {
             Just(Endpoint::Ping),
             Just(Endpoint::Catalog),
             Just(Endpoint::Token),
+            digest().prop_map(|digest| Endpoint::Cdn { digest }),
             (repository_name(), reference())
                 .prop_map(|(repository, reference)| Endpoint::Manifest { repository, reference }),
             (repository_name(), digest()).prop_map(|(repository, digest)| Endpoint::Blob { repository, digest }),
@@ -482,6 +487,18 @@ mod tests {
         #[test]
         fn what_is_printed_parses_to_the_same(endpoint in endpoint()) {
             prop_assert_eq!(Endpoint::parse(&endpoint.path()), Ok(endpoint));
+        }
+
+        #[test]
+        fn percent_encoding_changes_nothing(endpoint in endpoint(), every in 1..5_usize) {
+            prop_assume!(endpoint.kind() != EndpointKind::Cdn);
+            let encode = |(n, c): (usize, char)| match c {
+                '/' => c.to_string(),
+                _ if n % every == 0 && n > 3 => format!("%{:02x}", u32::from(c)),
+                _ => c.to_string(),
+            };
+            let encoded: String = endpoint.path().chars().enumerate().map(encode).collect();
+            prop_assert_eq!(Endpoint::parse(&encoded), Ok(endpoint));
         }
 
         #[test]

@@ -78,6 +78,12 @@ impl RegistryHost {
         &self.0
     }
 
+    /// Whether `text` is a host name or address, with or without a port. A name without a dot needs no port here, unlike in
+    /// an image reference.
+    pub fn is_authority(text: &str) -> bool {
+        check_authority(text).is_ok()
+    }
+
     /// Whether the first component of an image reference is a host.
     pub(crate) fn is_meant_by(component: &str) -> bool {
         component.contains(['.', ':']) || component == "localhost"
@@ -95,34 +101,33 @@ impl FromStr for RegistryHost {
         if !RegistryHost::is_meant_by(&host) {
             return Err(HostError::LooksLikeName { text: text.to_owned() });
         }
-        if let Some(bracketed) = host.strip_prefix('[') {
-            let Some((address, rest)) = bracketed.split_once(']') else {
-                return Err(HostError::Ipv6 { text: text.to_owned() });
-            };
-            if address.parse::<Ipv6Addr>().is_err() {
-                return Err(HostError::Ipv6 { text: text.to_owned() });
-            }
-            match rest.strip_prefix(':') {
-                Some(port) => check_port(text, port)?,
-                None if rest.is_empty() => {}
-                None => {
-                    return Err(HostError::Ipv6 { text: text.to_owned() });
-                }
-            }
-        } else {
-            let name = match host.split_once(':') {
-                Some((name, port)) => {
-                    check_port(text, port)?;
-                    name
-                }
-                None => &host,
-            };
-            for label in name.split('.') {
-                check_label(text, label)?;
-            }
-        }
+        check_authority(text)?;
         Ok(RegistryHost(host.into()))
     }
+}
+
+fn check_authority(text: &str) -> Result<(), HostError> {
+    if let Some(bracketed) = text.strip_prefix('[') {
+        let Some((address, rest)) = bracketed.split_once(']') else {
+            return Err(HostError::Ipv6 { text: text.to_owned() });
+        };
+        if address.parse::<Ipv6Addr>().is_err() {
+            return Err(HostError::Ipv6 { text: text.to_owned() });
+        }
+        return match rest.strip_prefix(':') {
+            Some(port) => check_port(text, port),
+            None if rest.is_empty() => Ok(()),
+            None => Err(HostError::Ipv6 { text: text.to_owned() }),
+        };
+    }
+    let name = match text.split_once(':') {
+        Some((name, port)) => {
+            check_port(text, port)?;
+            name
+        }
+        None => text,
+    };
+    name.split('.').try_for_each(|label| check_label(text, label))
 }
 
 fn check_port(text: &str, port: &str) -> Result<(), HostError> {
@@ -154,6 +159,23 @@ mod tests {
             Err(error) => error.to_string(),
         };
         assert_eq!(actual, expect, "for {input}");
+    }
+
+    #[test]
+    fn an_authority_is_a_name_or_an_address() {
+        let check = |text, expect| assert_eq!(RegistryHost::is_authority(text), expect, "for {text}");
+        check("hub", true);
+        check("hub:5000", true);
+        check("Registry-1.docker.io", true);
+        check("127.0.0.1:80", true);
+        check("[::1]:80", true);
+        check("", false);
+        check("hub:", false);
+        check("hub:http", false);
+        check("a b", false);
+        check("ci:secret@hub", false);
+        check("hub\",service=\"x", false);
+        check("[::1", false);
     }
 
     #[test]

@@ -37,6 +37,7 @@ mod principal;
 mod range;
 mod scope;
 mod size;
+mod upload_id;
 
 #[cfg(test)]
 mod arbitrary;
@@ -44,7 +45,7 @@ mod arbitrary;
 pub use challenge::Challenge;
 pub use config::{ContainerConfig, History, ImageConfig, RootFs};
 pub use digest::{Algorithm, Digest, DigestError, Digester};
-pub use endpoint::{Endpoint, EndpointError, EndpointKind, UploadId, UploadIdError};
+pub use endpoint::{Endpoint, EndpointError, EndpointKind};
 pub use error::{ErrorBody, ErrorCode, ErrorEntry};
 pub use host::{HostError, RegistryHost};
 pub use image::{ImageReference, ImageReferenceError, Reference, ReferenceError};
@@ -54,6 +55,9 @@ pub use media_type::{Accept, MediaType, MediaTypeError};
 pub use name::{NameError, RepositoryName, Tag, TagError};
 pub use platform::{Platform, PlatformError};
 pub use principal::{AccountName, AccountNameError, Principal, PrincipalError};
-pub use range::{ContentRange, ContentRangeError, RangeError, RangeRequest, ResolvedRange, Unsatisfiable};
+pub use range::{
+    ChunkRangeError, ContentRange, ContentRangeError, RangeError, RangeRequest, RangeSet, ResolvedRange, Unsatisfiable,
+};
 pub use scope::{Action, Scope, ScopeError};
 pub use size::{ByteSize, ByteSizeError};
+pub use upload_id::{UploadId, UploadIdError};

@@ -5,6 +5,7 @@
 //!
 //! Source: distribution-spec, "Pulling manifests".
 
+use std::borrow::Borrow;
 use std::str::FromStr;
 use std::sync::Arc;
 
@@ -113,6 +114,13 @@ text_form!(
     pattern = "^[a-z0-9]+((\\.|_|__|-+)[a-z0-9]+)*(/[a-z0-9]+((\\.|_|__|-+)[a-z0-9]+)*)*$"
 );
 
+/// Names are ordered as their texts are, so a text finds its place among them.
+impl Borrow<str> for RepositoryName {
+    fn borrow(&self) -> &str {
+        self.as_str()
+    }
+}
+
 impl FromStr for RepositoryName {
     type Err = NameError;
 
@@ -132,15 +140,15 @@ impl FromStr for RepositoryName {
     }
 }
 
-/// `[a-z0-9]+((\.|_|__|-+)[a-z0-9]+)*`: cut at letters and digits, what remains must be separators,
-/// none at the ends.
+/// `[a-z0-9]+((\.|_|__|-+)[a-z0-9]+)*`: runs of letters and digits, and separators between them, none at the ends.
 fn is_component(component: &str) -> bool {
-    let is_word = |c: char| c.is_ascii_lowercase() || c.is_ascii_digit();
-    component.starts_with(is_word)
-        && component.ends_with(is_word)
-        && component
-            .split(is_word)
-            .all(|separator| matches!(separator, "" | "." | "_" | "__") || separator.bytes().all(|b| b == b'-'))
+    let bytes = component.as_bytes();
+    let is_word = |b: &u8| b.is_ascii_lowercase() || b.is_ascii_digit();
+    bytes.first().is_some_and(is_word)
+        && bytes.last().is_some_and(is_word)
+        && bytes.chunk_by(|a, b| is_word(a) == is_word(b)).all(|run| {
+            run.first().is_some_and(is_word) || matches!(run, b"." | b"_" | b"__") || run.iter().all(|b| *b == b'-')
+        })
 }
 
 impl Tag {
@@ -160,6 +168,13 @@ impl Tag {
 
 str_view!(Tag);
 text_form!(Tag, "a tag such as `3.19`", pattern = "^[a-zA-Z0-9_][a-zA-Z0-9._-]{0,127}$");
+
+/// Tags are ordered as their texts are, so a text finds its place among them.
+impl Borrow<str> for Tag {
+    fn borrow(&self) -> &str {
+        self.as_str()
+    }
+}
 
 impl FromStr for Tag {
     type Err = TagError;

@@ -1,9 +1,9 @@
-//! Byte ranges: what a resumed download asks for and what it gets.
+//! Byte ranges: what a resumed download asks for and what it gets, and where the chunk of an upload belongs.
 //!
-//! A `Range` that is malformed or asks for several parts may be ignored, and a 200 with everything
-//! answers it; one that is well formed and starts past the end is a 416. Hence the two errors.
+//! A `Range` in another unit is to be ignored, and a 200 with everything answers it; a malformed one, or one that shares no
+//! byte with the content, is a 416. Hence the errors apart.
 //!
-//! Source: RFC 9110, "Range Requests".
+//! Source: RFC 9110, "Range Requests"; distribution-spec, "Pushing a blob in chunks".
 
 use std::fmt;
 use std::str::FromStr;
@@ -30,7 +30,13 @@ pub enum RangeRequest {
     },
 }
 
+/// The value of a `Range` header: one range or several, in the order in which they were asked for. There is at least one.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+pub struct RangeSet(Vec<RangeRequest>);
+
 /// The bytes that a range means for content of a known size; both ends included and within it.
+///
+/// Its text is that of an upload's `Content-Range` and `Range`: `0-1023`, without a unit.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub struct ResolvedRange {
     /// The first byte.
@@ -56,16 +62,16 @@ pub enum ContentRange {
     },
 }
 
-/// Why a `Range` header is to be ignored.
+/// Why a `Range` header is not what was expected.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum RangeError {
-    /// The unit is not bytes.
+    /// The unit is not bytes: the header is to be ignored.
     #[error("range `{text}` does not start with `bytes=`")]
     Unit {
         /// The value of the header.
         text: String,
     },
-    /// More than one range.
+    /// More than one range, where one was expected.
     #[error("range `{text}` asks for several parts")]
     Multiple {
         /// The value of the header.
@@ -87,6 +93,13 @@ pub struct Unsatisfiable {
     pub request: RangeRequest,
     /// The size of the content in bytes.
     pub size: u64,
+}
+
+/// A text that is no range of an upload.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("chunk range `{text}` is not `first-last` with first <= last")]
+pub struct ChunkRangeError {
+    text: String,
 }
 
 /// A text that is no `Content-Range`.
@@ -129,16 +142,50 @@ impl FromStr for RangeRequest {
     type Err = RangeError;
 
     fn from_str(text: &str) -> Result<Self, RangeError> {
-        let spec = match text.trim().split_once('=') {
-            Some((unit, spec)) if unit.eq_ignore_ascii_case("bytes") => spec.trim(),
+        match text.parse::<RangeSet>()?.0.as_slice() {
+            [range] => Ok(*range),
+            _ => Err(RangeError::Multiple { text: text.to_owned() }),
+        }
+    }
+}
+
+impl RangeSet {
+    /// The bytes they mean for content of `size` bytes. Ranges that share no byte with it are left out, so there are none if
+    /// the set cannot be satisfied.
+    pub fn resolve(&self, size: u64) -> Vec<ResolvedRange> {
+        self.0.iter().filter_map(|range| range.resolve(size).ok()).collect()
+    }
+}
+
+impl fmt::Display for RangeSet {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        for (n, range) in self.0.iter().enumerate() {
+            let text = range.to_string();
+            match text.strip_prefix("bytes=") {
+                Some(spec) if n > 0 => write!(f, ",{spec}")?,
+                _ => f.write_str(&text)?,
+            }
+        }
+        Ok(())
+    }
+}
+
+impl FromStr for RangeSet {
+    type Err = RangeError;
+
+    fn from_str(text: &str) -> Result<Self, RangeError> {
+        let specs = match text.trim().split_once('=') {
+            Some((unit, specs)) if unit.eq_ignore_ascii_case("bytes") => specs,
             _ => {
                 return Err(RangeError::Unit { text: text.to_owned() });
             }
         };
-        if spec.contains(',') {
-            return Err(RangeError::Multiple { text: text.to_owned() });
+        // Lists of HTTP may have empty places.
+        let specs = specs.split(',').map(str::trim).filter(|spec| !spec.is_empty());
+        match specs.map(parse_spec).collect::<Option<Vec<_>>>() {
+            Some(ranges) if !ranges.is_empty() => Ok(RangeSet(ranges)),
+            _ => Err(RangeError::Syntax { text: text.to_owned() }),
         }
-        parse_spec(spec).ok_or_else(|| RangeError::Syntax { text: text.to_owned() })
     }
 }
 
@@ -166,15 +213,38 @@ impl ResolvedRange {
     }
 }
 
+impl fmt::Display for ResolvedRange {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}-{}", self.first, self.last)
+    }
+}
+
+impl FromStr for ResolvedRange {
+    type Err = ChunkRangeError;
+
+    fn from_str(text: &str) -> Result<Self, ChunkRangeError> {
+        parse_bounds(text).ok_or_else(|| ChunkRangeError { text: text.to_owned() })
+    }
+}
+
+/// `first-last` in digits, both fitting and in order.
+fn parse_bounds(text: &str) -> Option<ResolvedRange> {
+    let (first, last) = text.split_once('-')?;
+    let (first, last) = (parse_exact(first)?, parse_exact(last)?);
+    (first <= last).then_some(ResolvedRange { first, last })
+}
+
+/// Digits only, and a number that fits.
+fn parse_exact(text: &str) -> Option<u64> {
+    // A sign is not a digit.
+    text.bytes().all(|b| b.is_ascii_digit()).then(|| text.parse().ok())?
+}
+
 impl fmt::Display for ContentRange {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            ContentRange::Part { range: ResolvedRange { first, last }, size: Some(size) } => {
-                write!(f, "bytes {first}-{last}/{size}")
-            }
-            ContentRange::Part { range: ResolvedRange { first, last }, size: None } => {
-                write!(f, "bytes {first}-{last}/*")
-            }
+            ContentRange::Part { range, size: Some(size) } => write!(f, "bytes {range}/{size}"),
+            ContentRange::Part { range, size: None } => write!(f, "bytes {range}/*"),
             ContentRange::Unsatisfied { size } => write!(f, "bytes */{size}"),
         }
     }
@@ -189,23 +259,20 @@ impl FromStr for ContentRange {
 }
 
 fn parse_content_range(text: &str) -> Option<ContentRange> {
-    let exact = |text: &str| parse_number(text).filter(|_| text.parse::<u64>().is_ok());
     let (unit, rest) = text.split_once(' ')?;
     if !unit.eq_ignore_ascii_case("bytes") {
         return None;
     }
     let (range, size) = rest.trim().split_once('/')?;
     if range == "*" {
-        return Some(ContentRange::Unsatisfied { size: exact(size)? });
+        return Some(ContentRange::Unsatisfied { size: parse_exact(size)? });
     }
-    let (first, last) = range.split_once('-')?;
-    let (first, last) = (exact(first)?, exact(last)?);
+    let range = parse_bounds(range)?;
     let size = match size {
         "*" => None,
-        size => Some(exact(size)?),
+        size => Some(parse_exact(size)?),
     };
-    let fits = first <= last && size.is_none_or(|size| last < size);
-    fits.then_some(ContentRange::Part { range: ResolvedRange { first, last }, size })
+    size.is_none_or(|size| range.last < size).then_some(ContentRange::Part { range, size })
 }
 
 #[cfg(test)]
@@ -241,8 +308,27 @@ mod tests {
         check("items=0-1", "range `items=0-1` does not start with `bytes=`");
         check("bytes", "range `bytes` does not start with `bytes=`");
         check("bytes=0-1,3-4", "range `bytes=0-1,3-4` asks for several parts");
-        for input in ["bytes=", "bytes=-", "bytes=5-2", "bytes=a-b", "bytes=+1-2", "bytes=1-2-3"] {
+        for input in
+            ["bytes=", "bytes=,", "bytes=-", "bytes=5-2", "bytes=a-b", "bytes=+1-2", "bytes=1-2-3", "bytes=0-1,x"]
+        {
             check(input, &format!("range `{input}` is not `bytes=first-last`, `bytes=first-` or `bytes=-length`"));
+        }
+    }
+
+    #[test]
+    fn several_ranges_keep_their_order_and_lose_what_is_not_there() {
+        let set: RangeSet = "Bytes=7-, 0-1 ,,-3,20-30".parse().expect("a set");
+        assert_eq!(set.to_string(), "bytes=7-,0-1,-3,20-30");
+        let resolved: Vec<_> = set.resolve(10).iter().map(ToString::to_string).collect();
+        assert_eq!(resolved, ["7-9", "0-1", "7-9"]);
+        assert_eq!(set.resolve(0), []);
+    }
+
+    #[test]
+    fn a_chunk_says_where_it_belongs_without_a_unit() {
+        assert_eq!("0-1023".parse(), Ok(ResolvedRange { first: 0, last: 1023 }));
+        for bad in ["", "-", "5", "5-", "-5", "5-3", "+5-9", "bytes 0-1", "0-1/2", "0-99999999999999999999", " 0-1"] {
+            assert!(bad.parse::<ResolvedRange>().is_err(), "{bad}");
         }
     }
 
@@ -274,19 +360,22 @@ mod tests {
         ) {
             if let Ok(range) = request.resolve(size) {
                 prop_assert!(range.first <= range.last && range.last < size);
+                prop_assert_eq!(range.to_string().parse(), Ok(range));
                 let answer = ContentRange::Part { range, size: Some(size) };
                 prop_assert_eq!(answer.to_string().parse(), Ok(answer));
             }
         }
 
         #[test]
-        fn what_is_printed_parses_to_the_same(request in request()) {
-            prop_assert_eq!(request.to_string().parse(), Ok(request));
+        fn what_is_printed_parses_to_the_same(requests in prop::collection::vec(request(), 1..5)) {
+            prop_assert_eq!(requests[0].to_string().parse(), Ok(requests[0]));
+            let set = RangeSet(requests);
+            prop_assert_eq!(set.to_string().parse(), Ok(set));
         }
 
         #[test]
-        fn no_header_panics(text in "bytes[ =][0-9*/,-]{0,12}|.*") {
-            let _ = (text.parse::<RangeRequest>(), text.parse::<ContentRange>());
+        fn no_header_panics(text in "(bytes[ =])?[0-9*/,-]{0,12}|.*") {
+            let _ = (text.parse::<RangeSet>(), text.parse::<ContentRange>(), text.parse::<ResolvedRange>());
         }
     }
 }

@@ -129,7 +129,7 @@ impl ScenarioOutcome {
 
     fn newest(&self, (after, up_to): (u64, u64), actor: Option<&str>) -> Vec<&Entry> {
         let is_about = |entry: &Entry| match (actor, &entry.event) {
-            (Some(actor), Event::Exchange(exchange)) => exchange.actor == actor,
+            (Some(actor), Event::Exchange(exchange)) => *exchange.actor == *actor,
             (Some(_), Event::ClockMoved(_) | Event::StepStarted(_)) | (None, _) => true,
             (Some(_), _) => false,
         };

@@ -1,12 +1,9 @@
 //! From a scenario file to a plan: every name known, every file read, every complaint at once.
 
+mod images;
 mod steps;
 
-use std::{
-    collections::BTreeMap,
-    io::Read as _,
-    path::{Component, Path},
-};
+use std::{collections::BTreeMap, io::Read as _, path::Path};
 
 use mock_harness::{Account, Pipeline, PlatformConfig};
 use mock_registry::RegistryConfig;
@@ -22,6 +19,8 @@ use crate::{
     format::{PipelineStep, Scenario},
     world::{Blueprint, HARNESS_API, own_host},
 };
+
+use images::{find_images, is_below};
 
 /// The most that a push step pushes, which is held in memory: 256 MiB.
 const MAX_PUSHED_BYTES: u64 = 256 << 20;
@@ -61,16 +60,21 @@ impl Plan {
     pub fn load(file: &Path) -> Result<Self, Vec<Diagnostic>> {
         let source = read(file).map_err(|complaint| vec![complaint])?;
         let folder = file.parent().unwrap_or(Path::new(""));
-        Self::new(&source, |name| read(&folder.join(name)))
+        Self::new(&source, folder, |name| read(&folder.join(name)))
     }
 
-    /// Plans the scenario in `source`; `read` gives the text of a file beside it.
+    /// Plans the scenario in `source`, which lies in `folder`; `read` gives the text of a file beside it.
     ///
     /// # Errors
     /// All complaints about it and the files that it names.
-    pub fn new(source: &Source, read: impl Fn(&Path) -> Result<Source, Diagnostic>) -> Result<Self, Vec<Diagnostic>> {
+    pub fn new(
+        source: &Source,
+        folder: &Path,
+        read: impl Fn(&Path) -> Result<Source, Diagnostic>,
+    ) -> Result<Self, Vec<Diagnostic>> {
         let document = yaml::parse(source)?;
-        let scenario: Scenario = yaml::from_node(source, &document)?;
+        let mut scenario: Scenario = yaml::from_node(source, &document)?;
+        let complaints = find_images(&mut scenario, source, folder);
         let rules = scenario.registries.iter().flat_map(|(registry, config)| {
             config.rules.iter().filter_map(|rule| Some((registry.value.clone(), rule.value.name.clone()?)))
         });
@@ -78,7 +82,7 @@ impl Plan {
             source,
             document: &document,
             scenario: &scenario,
-            complaints: Vec::new(),
+            complaints,
             pipelines: Vec::new(),
             captured: Vec::new(),
             rules: rules.collect(),
@@ -94,7 +98,7 @@ impl Plan {
         }
         let registries = scenario.registries.iter().map(|(name, config)| (name.value.clone(), config.clone(), None));
         let blueprint =
-            Blueprint { registries: registries.collect(), harness: scenario.harness.clone(), max_entries: None };
+            Blueprint { registries: registries.collect(), harness: scenario.harness.clone(), ..Blueprint::default() };
         Ok(Self { source: source.clone(), scenario, blueprint, pipelines })
     }
 
@@ -286,7 +290,7 @@ impl Planner<'_> {
         }
         let Spanned { value: path, span } = &step.file;
         let path = Path::new(path);
-        if !path.components().all(|part| matches!(part, Component::Normal(_) | Component::CurDir)) {
+        if !is_below(path) {
             self.complain(
                 *span,
                 format!("{} is not below the scenario's folder", path.display()),
@@ -383,7 +387,7 @@ mod tests {
             Some("p.yaml") => Ok(Source::new("p.yaml", PIPELINE)),
             _ => Err(Diagnostic::general(format!("cannot read {}", name.display()))),
         };
-        let complaints = Plan::new(&Source::new("x.yaml", text), read).err().unwrap_or_default();
+        let complaints = Plan::new(&Source::new("x.yaml", text), Path::new(""), read).err().unwrap_or_default();
         let told: Vec<_> = complaints.iter().map(ToString::to_string).collect();
         assert_eq!(told, expect);
     }
@@ -438,6 +442,19 @@ mod tests {
     }
 
     #[test]
+    fn images_are_in_files_below_the_scenario() {
+        check(
+            "scenario: x\nregistries:\n  hub: { images: [{ name: a/b, from: ../app.tar }] }\nsteps:\n  \
+             - image: { on: hub, add: { name: a/c, from: src } }\n",
+            &[
+                "x.yaml:3:38: ../app.tar is not below the scenario's folder",
+                "x.yaml:5:47: src is neither an OCI image layout nor an archive of `docker save`: it has no `index.json` and \
+                 no `manifest.json`",
+            ],
+        );
+    }
+
+    #[test]
     fn paths_into_answers_must_be_paths() {
         check(
             "scenario: x\nsteps:\n  - http: { get: 'https://x.test/', expect: { json: { data.x: 1 } } }\n",
@@ -457,7 +474,7 @@ mod tests {
     fn check_step(step: &str, expect: &[&str]) {
         let text = format!("scenario: x\nregistries: {{ hub: {{}} }}\nharness: {{}}\nsteps:\n  - {step}\n");
         let read = |name: &Path| Err(Diagnostic::general(format!("cannot read {}", name.display())));
-        let complaints = Plan::new(&Source::new("x.yaml", text), read).err().unwrap_or_default();
+        let complaints = Plan::new(&Source::new("x.yaml", text), Path::new(""), read).err().unwrap_or_default();
         let told: Vec<_> = complaints.into_iter().map(|complaint| complaint.message).collect();
         assert_eq!(told, expect, "{step}");
     }

@@ -1,16 +1,20 @@
 //! A world that stays up, for real clients: its clock is the machine's.
 
-use std::{collections::BTreeMap, net::SocketAddr, path::Path, str::FromStr};
+use std::{
+    collections::BTreeMap,
+    net::SocketAddr,
+    path::{Path, PathBuf},
+    str::FromStr,
+};
 
-use mock_registry::{AccountConfig, ImageConfig, RegistryConfig};
-use oci::ByteSize;
+use mock_registry::{AccountConfig, Compression, ImageConfig, ImageFormat, ImageSource, RegistryConfig};
 use serde::Serialize;
 use testbed::{Clock, Secret, Seed, diagnostic::Diagnostic, yaml::Spanned};
 use thiserror::Error;
 
 use crate::{
     plan::Plan,
-    world::{Blueprint, HARNESS_API, World, WorldError},
+    world::{Blueprint, HARNESS_API, World, WorldError, with_causes},
 };
 
 /// How many entries the journal of a world that stays up keeps: nobody reads the old ones, and they cost memory.
@@ -23,8 +27,12 @@ pub struct ServeRequest {
     pub presets: Vec<PresetRequest>,
     /// Accounts of every registry.
     pub accounts: Vec<AccountRequest>,
-    /// Images of every registry.
+    /// Images of every registry that are made up.
     pub images: Vec<ImageRequest>,
+    /// Images of every registry that are read from files.
+    pub imports: Vec<ImportRequest>,
+    /// The folder in which they keep what is pushed; none is memory.
+    pub store: Option<PathBuf>,
 }
 
 /// A preset, and where it listens: `dockerhub-anon=127.0.0.1:5000`.
@@ -40,9 +48,14 @@ pub struct PresetRequest {
 #[derive(Clone, Debug)]
 pub struct AccountRequest(AccountConfig);
 
-/// An image: `library/alpine:3=3MiB`, with several layers `…=2MiB,512KiB`.
+/// An image: `library/alpine:3=3MiB`, with several layers `…=2MiB,512KiB`, and any of `gzip`, `zstd`, `docker` and platforms
+/// behind these: `…=2MiB,gzip,linux/amd64,linux/arm64`.
 #[derive(Clone, Debug)]
 pub struct ImageRequest(ImageConfig);
+
+/// An image that is read from a file: `team/app:1=app.tar`.
+#[derive(Clone, Debug)]
+pub struct ImportRequest(ImageConfig);
 
 /// Nothing could be served.
 #[derive(Debug, Error)]
@@ -84,9 +97,19 @@ impl Served {
     /// Builds and starts the world that `request` describes.
     ///
     /// # Errors
-    /// A preset does not exist, an image has no proper name, an address cannot be listened on.
+    /// A preset does not exist, an image has no proper name, the store cannot be used, an address cannot be listened on.
     pub async fn start(request: ServeRequest, seed: Seed) -> Result<Self, ServeError> {
         let mut complaints = Vec::new();
+        for ImportRequest(image) in &request.imports {
+            if let Ok(ImageSource::File(spec)) = image.source()
+                && let Err(error) = spec.inspect()
+            {
+                let complaint = format!("image `{}`: {}", image.name, with_causes(&error));
+                complaints.push(Diagnostic::general(complaint));
+            }
+        }
+        let made_up = request.images.iter().map(|image| &image.0);
+        let images: Vec<_> = made_up.chain(request.imports.iter().map(|image| &image.0)).cloned().collect();
         let mut accounts_are_used = false;
         let mut registries = Vec::new();
         let mut n_of = BTreeMap::<String, usize>::new();
@@ -95,7 +118,7 @@ impl Served {
             let name = if *n == 1 { preset.clone() } else { format!("{preset}-{n}") };
             let mut config = RegistryConfig {
                 preset: Some(Spanned::from(preset.clone())),
-                images: request.images.iter().map(|image| image.0.clone()).collect(),
+                images: images.clone(),
                 ..RegistryConfig::default()
             };
             if config.asks_for_login() {
@@ -122,16 +145,16 @@ impl Served {
         if !complaints.is_empty() {
             return Err(ServeError::Request(complaints));
         }
-        Self::build(Blueprint { registries, ..Blueprint::default() }, seed).await
+        Self::build(Blueprint { registries, store: request.store, ..Blueprint::default() }, seed).await
     }
 
-    /// Builds and starts the world of the scenario `file`, without its steps.
+    /// Builds and starts the world of the scenario `file`, without its steps, whose registries keep what is pushed in `store`.
     ///
     /// # Errors
     /// The scenario is wrong, or its world cannot be built.
-    pub async fn start_scenario(file: &Path, seed: Seed) -> Result<Self, ServeError> {
+    pub async fn start_scenario(file: &Path, store: Option<PathBuf>, seed: Seed) -> Result<Self, ServeError> {
         let plan = Plan::load(file).map_err(ServeError::Request)?;
-        Self::build(plan.blueprint, plan.scenario.seed.map_or(seed, Seed)).await
+        Self::build(Blueprint { store, ..plan.blueprint }, plan.scenario.seed.map_or(seed, Seed)).await
     }
 
     async fn build(blueprint: Blueprint, seed: Seed) -> Result<Self, ServeError> {
@@ -189,12 +212,29 @@ impl FromStr for ImageRequest {
     type Err = String;
 
     fn from_str(text: &str) -> Result<Self, Self::Err> {
-        let (name, layers) =
+        let (name, words) =
             text.split_once('=').ok_or_else(|| format!("`{text}` has no layers; write `library/alpine:3=3MiB`"))?;
-        let layers = layers
-            .split(',')
-            .map(|size| size.trim().parse::<ByteSize>().map_err(|error| format!("{error}")))
-            .collect::<Result<_, _>>()?;
-        Ok(Self(ImageConfig { name: Spanned::from(String::from(name)), layers, platforms: Vec::new() }))
+        let mut image = ImageConfig { name: Spanned::from(String::from(name)), ..ImageConfig::default() };
+        for word in words.split(',').map(str::trim) {
+            match word {
+                "gzip" => image.compression = Some(Spanned::from(Compression::Gzip)),
+                "zstd" => image.compression = Some(Spanned::from(Compression::Zstd)),
+                "docker" => image.format = ImageFormat::Docker,
+                platform if platform.contains('/') => image.platforms.push(Spanned::from(String::from(platform))),
+                size => image.layers.push(size.parse().map_err(|error| format!("{error}"))?),
+            }
+        }
+        Ok(Self(image))
+    }
+}
+
+impl FromStr for ImportRequest {
+    type Err = String;
+
+    fn from_str(text: &str) -> Result<Self, Self::Err> {
+        let (name, path) =
+            text.split_once('=').ok_or_else(|| format!("`{text}` has no file; write `team/app:1=app.tar`"))?;
+        let from = Some(Spanned::from(PathBuf::from(path)));
+        Ok(Self(ImageConfig { name: Spanned::from(String::from(name)), from, ..ImageConfig::default() }))
     }
 }

@@ -6,11 +6,12 @@
 use std::{
     collections::BTreeMap,
     net::{IpAddr, Ipv4Addr, SocketAddr},
+    path::PathBuf,
     sync::Arc,
 };
 
 use mock_harness::{MockHarness, PlatformConfig};
-use mock_registry::{MockRegistry, RegistryConfig};
+use mock_registry::{MockRegistry, RegistryConfig, StartError};
 use puller::Puller;
 use testbed::{
     Clock, Journal, Seed,
@@ -46,6 +47,8 @@ pub struct Blueprint {
     pub registries: Vec<(String, RegistryConfig, Option<SocketAddr>)>,
     /// The Harness platform, if it takes part.
     pub harness: Option<PlatformConfig>,
+    /// The folder in which the registries keep what is pushed; none is memory.
+    pub store: Option<PathBuf>,
     /// How many entries the journal keeps; none is [`Journal::MAX_ENTRIES`].
     pub max_entries: Option<usize>,
 }
@@ -55,7 +58,7 @@ pub struct Blueprint {
 pub enum WorldError {
     /// A registry could not be started.
     #[error(transparent)]
-    Registry(#[from] mock_registry::StartError),
+    Registry(#[from] StartError),
     /// The Harness platform could not be started.
     #[error("cannot start the Harness platform")]
     Harness(#[from] mock_harness::StartError),
@@ -70,6 +73,19 @@ pub enum WorldError {
     },
 }
 
+impl WorldError {
+    /// What may help.
+    pub fn hint(&self) -> &'static str {
+        match self {
+            Self::Registry(StartError::Store { .. }) => {
+                "the store must be a folder that can be written, and that no other registry has open"
+            }
+            Self::Registry(StartError::Import { .. }) => "the file must hold the whole of the image that is asked for",
+            _ => "if the port is taken, choose another, or leave the address out",
+        }
+    }
+}
+
 impl World {
     /// Builds and starts a world.
     ///
@@ -80,15 +96,17 @@ impl World {
         let names = Names::default();
         let mut registries = BTreeMap::new();
         for (name, config, at) in &blueprint.registries {
-            let registry = MockRegistry::builder(name)
+            let mut registry = MockRegistry::builder(name)
                 .config(config.clone())
                 .clock(clock.clone())
                 .journal(journal.clone())
                 .seed(seed)
                 .names(&names)
-                .at(at.unwrap_or(ANY_PORT))
-                .start()
-                .await?;
+                .at(at.unwrap_or(ANY_PORT));
+            if let Some(store) = &blueprint.store {
+                registry = registry.store(store);
+            }
+            let registry = registry.start().await?;
             names.add(&own_host(name), registry.address());
             registries.insert(name.clone(), registry);
         }

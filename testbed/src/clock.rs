@@ -15,6 +15,7 @@ use std::{
     time::{Duration, SystemTime},
 };
 
+use http::HeaderValue;
 pub use jiff::Timestamp;
 use schemars::JsonSchema;
 use serde::Serialize;
@@ -317,6 +318,27 @@ impl Drop for Participant {
 /// The instant `by` after `at`; the end of time if there is none.
 pub fn after(at: Timestamp, by: Duration) -> Timestamp {
     at.checked_add(by).unwrap_or(Timestamp::MAX)
+}
+
+/// The present instant as HTTP writes it, written anew only when its second is another one. For servers, which date every
+/// answer.
+#[derive(Debug, Default)]
+pub struct DateHeader(Mutex<Option<(i64, HeaderValue)>>);
+
+impl DateHeader {
+    /// The `Date` of an answer that is given at `now`.
+    pub fn at(&self, now: Timestamp) -> HeaderValue {
+        let mut written = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        match &*written {
+            Some((second, value)) if *second == now.as_second() => value.clone(),
+            _ => {
+                // A date is visible ASCII.
+                let value = HeaderValue::try_from(http_date(now)).unwrap_or(HeaderValue::from_static(""));
+                *written = Some((now.as_second(), value.clone()));
+                value
+            }
+        }
+    }
 }
 
 /// An instant as HTTP writes it: `Thu, 01 Jan 2026 00:00:00 GMT`.

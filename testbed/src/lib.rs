@@ -16,6 +16,7 @@ mod secret;
 mod seed;
 pub mod server;
 pub mod task;
+pub mod tls;
 pub mod yaml;
 
 pub use clock::{Clock, Timestamp};

@@ -2,6 +2,7 @@
 
 use reqwest::{Client, Method, Response, redirect::Policy};
 use serde_json::Value;
+use testbed::tls::client_config;
 
 /// Docker Hub's words for whoever pulls without an account too often. Source: facts/registry A7.
 pub const TOO_MANY: &str =
@@ -24,7 +25,9 @@ impl ByHand {
     /// # Panics
     /// There is no HTTP client.
     pub fn new(url: &str) -> Self {
-        let client = Client::builder().no_proxy().redirect(Policy::none()).build().expect("an HTTP client");
+        let tls = client_config(&[]).expect("the TLS of an HTTP client");
+        let client = Client::builder().tls_backend_preconfigured(tls).no_proxy().redirect(Policy::none()).build();
+        let client = client.expect("an HTTP client");
         Self { url: String::from(url), client }
     }
 

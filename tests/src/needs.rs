@@ -9,6 +9,8 @@ use std::{
     process::{Command, Stdio},
 };
 
+use rustix::process::geteuid;
+
 /// A foreign tool.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Tool {
@@ -16,6 +18,10 @@ pub enum Tool {
     Docker,
     /// The command `skopeo`.
     Skopeo,
+    /// The command `podman`.
+    Podman,
+    /// The commands `containerd` and `ctr`, and the rights to start an engine with them.
+    Containerd,
 }
 
 impl Tool {
@@ -24,6 +30,8 @@ impl Tool {
         match self {
             Self::Docker => ["docker", "info"],
             Self::Skopeo => ["skopeo", "--version"],
+            Self::Podman => ["podman", "--version"],
+            Self::Containerd => ["containerd", "--version"],
         }
     }
 
@@ -42,6 +50,9 @@ impl Tool {
     }
 
     fn look(self) -> Result<(), String> {
+        if self == Self::Containerd && !geteuid().is_root() {
+            return Err(String::from("only root can start `containerd`"));
+        }
         let [program, arg] = self.probe();
         let mut command = Command::new(program);
         let status = command.arg(arg).stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::null()).status();

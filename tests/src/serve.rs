@@ -40,6 +40,14 @@ struct Ready {
     listeners: Vec<Listener>,
 }
 
+impl Listener {
+    /// Address and port, as image references begin.
+    pub fn authority(&self) -> &str {
+        let (_, rest) = self.url.split_once("://").unwrap_or_default();
+        rest.split('/').next().unwrap_or_default()
+    }
+}
+
 impl Serve {
     /// Starts `pullrig serve` with `args` and waits until it is ready.
     ///
@@ -77,7 +85,7 @@ impl Serve {
 
     /// Address and port of the first listener, as image references begin.
     pub fn authority(&self) -> &str {
-        self.url().trim_start_matches("http://").split('/').next().unwrap_or_default()
+        self.listeners.first().map_or("", Listener::authority)
     }
 
     /// Tells it to stop with `signal`, and returns how it ended and what it had printed.

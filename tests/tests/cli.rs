@@ -36,6 +36,11 @@ fn exit_statuses_and_words_are_a_contract() {
         (&["serve", "--preset", "generic", "--image", "library/alpine:3"], 2, &["has no layers", "=3MiB"]),
         (&["serve", "--preset", "generic", "--image", "library/alpine:3=much"], 2, &["much"]),
         (&["serve", "--preset", "generic", "--account", "ci"], 2, &["user:password"]),
+        (
+            &["serve", "--preset", "generic", "--store", "Cargo.toml"],
+            3,
+            &["Cargo.toml is not a folder", "= help: the store"],
+        ),
         (&["resolve"], 2, &["PIPELINE"]),
         (&["resolve", "no/such/pipeline.yaml"], 2, &["no/such/pipeline.yaml"]),
     ];

@@ -42,6 +42,9 @@ fn the_format_is_explained_key_by_key() {
     let mut missing = BTreeSet::new();
     for definition in [
         "RegistryConfig",
+        "ApiConfig",
+        "ImageConfig",
+        "ReferrerConfig",
         "PlatformConfig",
         "DelegateConfig",
         "HarnessApiStep",

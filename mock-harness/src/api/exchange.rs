@@ -3,6 +3,7 @@
 use std::{
     collections::BTreeMap,
     net::{IpAddr, Ipv4Addr},
+    sync::Arc,
 };
 
 use axum::{
@@ -88,7 +89,7 @@ fn describe(platform: &Platform, request: &Request, connection: Option<&Connecti
         |name: header::HeaderName| request.headers().get(name).and_then(|value| value.to_str().ok()).map(String::from);
     let route = request.extensions().get::<MatchedPath>().map_or("", MatchedPath::as_str);
     Exchange {
-        actor: String::from(platform.actor()),
+        actor: Arc::clone(platform.actor()),
         host: text(header::HOST).unwrap_or_default(),
         source: connection.map_or(IpAddr::V4(Ipv4Addr::LOCALHOST), |connection| connection.peer.ip()),
         connection: connection.map_or(0, |connection| connection.id),

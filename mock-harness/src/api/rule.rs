@@ -1,6 +1,6 @@
 //! Performing what a rule says, on an exchange of the API.
 
-use std::{convert::Infallible, future};
+use std::{future, io};
 
 use axum::{
     body::{Body, to_bytes},
@@ -49,7 +49,7 @@ pub(super) async fn spoil(action: Option<&Action>, response: Response, connectio
     let body = match (cut, action, connection) {
         (Some(Cut { after }), _, Some(connection)) => {
             let kept = usize::try_from(after.in_body(length as u64)).unwrap_or(length);
-            cut_body(bytes.slice(..kept.min(length)), connection, end)
+            cut_body(bytes.slice(..kept.min(length)), &connection, end)
         }
         (None, Some(Action::Corrupt(corrupt)), _) => {
             let mut bytes = bytes.to_vec();
@@ -67,13 +67,9 @@ pub(super) async fn spoil(action: Option<&Action>, response: Response, connectio
 }
 
 /// `kept`, and then the end of the connection.
-fn cut_body(kept: Bytes, connection: Connection, end: End) -> Body {
-    let first = stream::once(future::ready(Ok::<_, Infallible>(kept)));
-    let rest = stream::once(async move {
-        connection.end_after_flush(end);
-        future::pending().await
-    });
-    Body::from_stream(first.chain(rest))
+fn cut_body(kept: Bytes, connection: &Connection, end: End) -> Body {
+    let first = stream::once(future::ready(Ok::<_, io::Error>(kept)));
+    Body::from_stream(first.chain(connection.end(end)))
 }
 
 fn ready_made(answer: &Answer) -> Response {

@@ -1,6 +1,6 @@
 //! Keys and permissions.
 
-use crate::rig::{Rig, anonymous, config};
+use crate::rig::{Rig, anonymous, client, config};
 use serde_json::{Value, json};
 
 const KEY: &str = "sat.acme.ci.0123456789";
@@ -47,7 +47,7 @@ async fn a_request_must_name_its_account() {
         (status, &answer["code"], &answer["message"]),
         (400, &json!("INVALID_REQUEST"), &json!("Invalid request: Account detail is not present in the request"))
     );
-    let by_header = reqwest::Client::new()
+    let by_header = client()
         .get(format!("{}/ng/api/connectors/x", rig.harness.url()))
         .header("x-api-key", KEY)
         .header("Harness-Account", "acme");

@@ -37,7 +37,7 @@ impl Rig {
     /// Sends a request and returns status and body.
     pub(crate) async fn ask(&self, method: &str, path: &str, body: &str) -> (u16, Value) {
         let url = format!("{}{path}", self.harness.url());
-        let mut request = reqwest::Client::new().request(method.parse().unwrap(), url).body(String::from(body));
+        let mut request = client().request(method.parse().unwrap(), url).body(String::from(body));
         if let Some(key) = &self.key {
             request = request.header("x-api-key", key);
         }
@@ -88,4 +88,10 @@ pub(crate) fn with_login(identifier: &str, url: &str) -> Value {
         "type": "UsernamePassword", "spec": { "username": "puller", "passwordRef": "account.mirror_password" },
     });
     body
+}
+
+/// An HTTP client; none is asked by TLS.
+pub(crate) fn client() -> reqwest::Client {
+    let tls = testbed::tls::client_config(&[]).unwrap();
+    reqwest::Client::builder().tls_backend_preconfigured(tls).no_proxy().build().unwrap()
 }

@@ -1,6 +1,6 @@
 //! `/ng/api/v2/secrets`.
 
-use crate::rig::{Rig, config};
+use crate::rig::{Rig, client, config};
 use serde_json::{Value, json};
 
 const BASE: &str = "/ng/api/v2/secrets";
@@ -64,7 +64,7 @@ async fn a_value_goes_in_and_never_comes_out() {
 async fn the_journal_never_has_what_a_request_says_in_secret() {
     let rig = Rig::start(config(json!({}))).await;
     let url = format!("{}{BASE}/none?accountIdentifier=acme&token=hunter2&page=7", rig.harness.url());
-    let request = reqwest::Client::new()
+    let request = client()
         .get(url)
         .header("x-api-key", "hunter2")
         .header("authorization", "Bearer hunter2")

@@ -12,7 +12,7 @@ use wiremock::{
     matchers::{header_regex, method, path},
 };
 
-use crate::rig::{Rig, anonymous, config, with_login};
+use crate::rig::{Rig, anonymous, client, config, with_login};
 
 const CREATE: &str = "/ng/api/connectors?accountIdentifier=acme";
 const TEST: &str = "/ng/api/connectors/testConnection/m?accountIdentifier=acme";
@@ -295,7 +295,7 @@ async fn a_test_goes_on_and_is_journaled_when_the_client_hangs_up() {
     .await;
     let late = ResponseTemplate::new(200).set_delay(std::time::Duration::from_millis(400));
     Mock::given(method("GET")).respond_with(late).mount(&registry).await;
-    let request = reqwest::Client::new()
+    let request = client()
         .post(format!("{}{TEST}", rig.harness.url()))
         .header("x-api-key", rig.key.as_deref().unwrap())
         .timeout(std::time::Duration::from_millis(150));

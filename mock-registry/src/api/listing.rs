@@ -3,29 +3,29 @@
 //! Source: distribution-spec, "Listing Tags"; facts/registry D2, D3.
 
 use axum::{body::Body, extract::Query, response::Response};
-use http::{HeaderValue, Uri, header};
-use serde_json::Value;
+use http::{Uri, header};
+use oci::MediaType;
+use serde::Serialize;
 
 use super::header_value;
 use crate::error::RegistryError;
 
-/// The most names on a page.
-const MAX_PAGE: usize = 10_000;
-
 /// Which part of a list is asked for.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) struct Page {
-    n: Option<usize>,
+    /// How many entries it has at most.
+    n: usize,
+    /// The entry that it starts behind.
     last: Option<String>,
 }
 
 impl Page {
-    /// Reads `n` and `last` from the query.
+    /// Reads `n` and `last` from the query. Without `n`, and with one that is larger, a page has `max` entries.
     ///
     /// # Errors
-    /// `PAGINATION_NUMBER_INVALID` 400: `n` is no number. One that is too large is clamped.
-    pub(super) fn read(uri: &Uri) -> Result<Self, RegistryError> {
-        let mut page = Self::default();
+    /// `PAGINATION_NUMBER_INVALID` 400: `n` is no number.
+    pub(super) fn read(uri: &Uri, max: usize) -> Result<Self, RegistryError> {
+        let mut page = Self { n: max, last: None };
         for (name, value) in query(uri) {
             match name.as_str() {
                 "n" => {
@@ -33,7 +33,7 @@ impl Page {
                     if !is_number {
                         return Err(RegistryError::Pagination(value));
                     }
-                    page.n = Some(value.parse().unwrap_or(MAX_PAGE).min(MAX_PAGE));
+                    page.n = value.parse().unwrap_or(max).min(max);
                 }
                 "last" => page.last = Some(value),
                 _ => {}
@@ -42,34 +42,52 @@ impl Page {
         Ok(page)
     }
 
-    /// The names on this page out of all, which are sorted, and the query of the next page if there is one.
-    pub(super) fn cut(&self, names: Vec<String>) -> (Vec<String>, Option<String>) {
-        let mut rest: Vec<String> = match &self.last {
-            Some(last) => names.into_iter().filter(|name| name > last).collect(),
-            None => names,
-        };
-        let n = self.n.unwrap_or(MAX_PAGE);
-        if rest.len() <= n {
-            return (rest, None);
+    /// The entry that it starts behind, which need not exist.
+    pub(super) fn last(&self) -> Option<&str> {
+        self.last.as_deref()
+    }
+
+    /// How many entries behind [`Page::last`] have to be looked up: one more than the page has, to know whether it is the
+    /// last.
+    pub(super) fn n_looked_up(&self) -> usize {
+        if self.n == 0 { 0 } else { self.n.saturating_add(1) }
+    }
+
+    /// Cuts what was looked up to the page, and returns the query of the next one if there is one.
+    pub(super) fn cut<T>(&self, looked_up: &mut Vec<T>, name: impl Fn(&T) -> &str) -> Option<String> {
+        if looked_up.len() <= self.n {
+            return None;
         }
-        rest.truncate(n);
-        let next = rest.last().map(|last| format!("last={}&n={n}", last.replace('/', "%2F")));
-        (rest, next)
+        looked_up.truncate(self.n);
+        looked_up.last().map(|last| format!("last={}&n={}", encode(name(last)), self.n))
     }
 }
 
+/// The text as a value of a query.
+pub(super) fn encode(text: &str) -> String {
+    let is_plain = |b: u8| b.is_ascii_alphanumeric() || b"-._~:".contains(&b);
+    text.bytes().map(|b| if is_plain(b) { char::from(b).to_string() } else { format!("%{b:02X}") }).collect()
+}
+
 /// The pairs of a query; none if it cannot be read.
-pub(super) fn query(uri: &Uri) -> Vec<(String, String)> {
+pub(crate) fn query(uri: &Uri) -> Vec<(String, String)> {
     Query::try_from_uri(uri).map_or_else(|_| Vec::new(), |Query(pairs)| pairs)
 }
 
-/// JSON with its length, and a link to the next page of `path`.
-pub(super) fn compose_list(json: &Value, path: &str, next: Option<String>) -> Response {
-    let body = format!("{json}\n");
+/// `list` as JSON with its length, and a link to the next page of `path`.
+pub(super) fn compose_list(
+    media_type: &MediaType,
+    list: &impl Serialize,
+    path: &str,
+    next: Option<String>,
+) -> Response {
+    // Lists have text keys only, so they always serialize.
+    let mut body = serde_json::to_vec(list).unwrap_or_default();
+    body.push(b'\n');
     let length = body.len();
     let mut response = Response::new(Body::from(body));
     let headers = response.headers_mut();
-    headers.insert(header::CONTENT_TYPE, HeaderValue::from_static("application/json"));
+    headers.insert(header::CONTENT_TYPE, header_value(media_type));
     headers.insert(header::CONTENT_LENGTH, header_value(length));
     if let Some(next) = next {
         headers.insert(header::LINK, header_value(format!("<{path}?{next}>; rel=\"next\"")));
@@ -82,21 +100,31 @@ mod tests {
     use super::*;
 
     fn check(query: &str, expect: &[&str], next: Option<&str>) {
-        let names = ["a", "b", "c/d", "e"].map(String::from).to_vec();
-        let page = Page::read(&format!("/v2/_catalog?{query}").parse().unwrap()).unwrap();
-        let (cut, link) = page.cut(names);
+        let page = Page::read(&format!("/v2/_catalog?{query}").parse().unwrap(), 3).unwrap();
+        let rest = ["a", "b", "c/d", "e"].into_iter().filter(|name| page.last().is_none_or(|last| *name > last));
+        let mut cut: Vec<_> = rest.take(page.n_looked_up()).collect();
+        let link = page.cut(&mut cut, |name| name);
         assert_eq!(cut, expect, "{query}");
         assert_eq!(link.as_deref(), next, "{query}");
     }
 
     #[test]
     fn pages_are_cut_and_linked() {
-        check("", &["a", "b", "c/d", "e"], None);
-        check("n=3", &["a", "b", "c/d"], Some("last=c%2Fd&n=3"));
+        check("n=2", &["a", "b"], Some("last=b&n=2"));
+        check("", &["a", "b", "c/d"], Some("last=c%2Fd&n=3"));
         check("n=3&last=c%2Fd", &["e"], None);
-        check("n=4", &["a", "b", "c/d", "e"], None);
+        check("last=c", &["c/d", "e"], None);
+        check("last=zebra", &[], None);
         check("n=0", &[], None);
-        check("n=99999999999999999999999", &["a", "b", "c/d", "e"], None);
-        assert!(Page::read(&"/x?n=-1".parse().unwrap()).is_err());
+        check("n=99999999999999999999999", &["a", "b", "c/d"], Some("last=c%2Fd&n=3"));
+        for bad in ["n=-1", "n=", "n=1.5", "n=%2B1", "n=x"] {
+            assert!(Page::read(&format!("/x?{bad}").parse().unwrap(), 3).is_err(), "{bad}");
+        }
+    }
+
+    #[test]
+    fn values_of_queries_hide_nothing() {
+        assert_eq!(encode("application/vnd.x+json"), "application%2Fvnd.x%2Bjson");
+        assert_eq!(encode("a&b=\u{e9}"), "a%26b%3D%C3%A9");
     }
 }

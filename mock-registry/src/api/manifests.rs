@@ -1,7 +1,11 @@
 //! `/v2/<name>/manifests/<reference>`.
 
+use std::sync::Arc;
+
 use axum::{body::Body, extract::Request, response::Response};
+use bytes::Bytes;
 use http::{HeaderMap, HeaderName, HeaderValue, StatusCode, Uri, header};
+use http_body::Body as _;
 use http_body_util::{BodyExt as _, LengthLimitError, Limited};
 use oci::{
     Accept, Digest, MAX_MANIFEST_BYTES, Manifest, MediaType, Platform, Reference, RepositoryName, Tag, TagError,
@@ -9,6 +13,7 @@ use oci::{
 
 use super::{empty, find, has_already, header_value, listing::query};
 use crate::{
+    DeleteConfig,
     error::RegistryError,
     exchange::Resolved,
     state::App,
@@ -17,15 +22,18 @@ use crate::{
 
 pub(super) const CONTENT_DIGEST: HeaderName = HeaderName::from_static("docker-content-digest");
 
+/// How many headers an answer has in most cases, those of the layers above included: room is made for them once.
+const N_HEADERS: usize = 12;
+
 /// `GET|HEAD /v2/<name>/manifests/<reference>`: the stored bytes, unchanged.
 ///
 /// Answers 200 with `Content-Type` as pushed, `Docker-Content-Digest`, `ETag`, and `Content-Length` in bytes; 304 when
-/// `If-None-Match` names the digest. An index at a tag is answered with its linux/amd64 image when `Accept` has no index.
-/// No `Accept` at all takes everything.
+/// `If-None-Match` names the digest. A manifest list at a tag is answered with its linux/amd64 image when `Accept` has no
+/// manifest list. No `Accept` at all takes everything.
 ///
 /// # Errors
 /// `NAME_UNKNOWN` 404: nothing was ever pushed there. `MANIFEST_UNKNOWN` 404: the reference is absent, or `Accept` does
-/// not take what is there.
+/// not take what is there. `MANIFEST_INVALID` 400: `Accept` takes neither a manifest list nor the image in it.
 ///
 /// Source: distribution-spec, "Pulling manifests"; facts/registry D3.
 pub(super) async fn get_manifest(
@@ -34,75 +42,70 @@ pub(super) async fn get_manifest(
     reference: &Reference,
     headers: &HeaderMap,
 ) -> Result<Response, RegistryError> {
-    let repository = find(app, name)?;
+    let repository = find(app, name).await?;
     let stored = repository.manifest(reference).await;
     let stored = stored.ok_or_else(|| RegistryError::ManifestUnknown(reference.clone()))?;
     let accept = Accept::parse(headers.get_all(header::ACCEPT).iter().filter_map(|value| value.to_str().ok()));
     let stored = negotiate(&repository, stored, reference, &accept).await?;
 
-    let etag = format!("\"{}\"", stored.digest);
-    let is_known = has_already(headers, &etag);
+    let is_known = has_already(headers, stored.head.etag.to_str().unwrap_or_default());
     let mut response = Response::new(if is_known { Body::empty() } else { Body::from(stored.bytes.clone()) });
     if is_known {
         *response.status_mut() = StatusCode::NOT_MODIFIED;
     }
     let headers = response.headers_mut();
+    headers.reserve(N_HEADERS);
     if !is_known {
-        headers.insert(header::CONTENT_TYPE, header_value(&stored.media_type));
-        headers.insert(header::CONTENT_LENGTH, header_value(stored.bytes.len()));
+        headers.insert(header::CONTENT_TYPE, stored.head.content_type.clone());
+        headers.insert(header::CONTENT_LENGTH, stored.head.content_length.clone());
     }
-    headers.insert(CONTENT_DIGEST, header_value(&stored.digest));
-    headers.insert(header::ETAG, header_value(etag));
+    headers.insert(CONTENT_DIGEST, stored.head.content_digest.clone());
+    headers.insert(header::ETAG, stored.head.etag.clone());
     Ok(response)
 }
 
-/// What a client that sent `accept` gets for `stored`.
+/// What a client that sent `accept` gets for `stored`: OCI's types only if it takes them, Docker's own in any case but that
+/// of a manifest list, which is older than some clients.
 async fn negotiate(
     repository: &Repository,
-    stored: StoredManifest,
+    stored: Arc<StoredManifest>,
     reference: &Reference,
-    accept: &Accept,
-) -> Result<StoredManifest, RegistryError> {
-    if accept.admits(&stored.media_type) {
-        return Ok(stored);
-    }
-    if stored.media_type.is_index() && reference.tag().is_some() {
-        let child = match Manifest::parse(&stored.bytes, Some(&stored.media_type)) {
-            Ok(Manifest::Index(index)) => index.select(&Platform::linux_amd64()).map(|child| child.digest.clone()),
-            _ => None,
-        };
-        if let Some(child) = child {
-            let child = Reference::Digest(child);
-            let stored = repository.manifest(&child).await.ok_or(RegistryError::ManifestUnknown(child))?;
-            return check_accepted(stored, accept);
-        }
-    }
-    check_accepted(stored, accept)
-}
-
-/// The reference registry refuses OCI's types to clients that do not take them, and sends Docker's own to everybody.
-fn check_accepted(stored: StoredManifest, accept: &Accept) -> Result<StoredManifest, RegistryError> {
+    accept: &Accept<'_>,
+) -> Result<Arc<StoredManifest>, RegistryError> {
     if accept.admits(&stored.media_type) {
         return Ok(stored);
     }
     if stored.media_type == MediaType::OCI_MANIFEST {
-        return Err(RegistryError::NotAccepted { kind: "OCI manifest" });
+        return Err(RegistryError::NotAccepted { found: "OCI manifest", plural: "OCI manifests" });
     }
     if stored.media_type == MediaType::OCI_INDEX {
-        // The plural that the message makes of it is the reference registry's.
-        return Err(RegistryError::NotAccepted { kind: "OCI index" });
+        return Err(RegistryError::NotAccepted { found: "OCI index", plural: "OCI indexes" });
     }
-    Ok(stored)
+    if stored.media_type != MediaType::DOCKER_MANIFEST_LIST || reference.digest().is_some() {
+        return Ok(stored);
+    }
+    let child = match Manifest::parse(&stored.bytes, Some(&stored.media_type)) {
+        Ok(Manifest::Index(index)) => index.select(&Platform::linux_amd64()).map(|child| child.digest.clone()),
+        _ => None,
+    };
+    let child = Reference::Digest(child.ok_or_else(|| RegistryError::ManifestUnknown(reference.clone()))?);
+    let child = repository.manifest(&child).await.ok_or(RegistryError::ManifestUnknown(child))?;
+    if child.media_type == MediaType::DOCKER_MANIFEST && !accept.admits(&child.media_type) {
+        return Err(RegistryError::Schema2NotAccepted);
+    }
+    Ok(child)
 }
 
 /// `PUT /v2/<name>/manifests/<reference>`: keeps the bytes as they are.
 ///
-/// Answers 201 with `Location`, `Docker-Content-Digest`, `OCI-Subject` when the manifest refers to another one, and an
-/// `OCI-Tag` for each `tag=` of a push by digest.
+/// Answers 201 with `Location`, `Docker-Content-Digest`, `OCI-Subject` when the manifest refers to another one and referrers
+/// are listed here, and an `OCI-Tag` for each `tag=` of a push by digest.
 ///
 /// # Errors
-/// `MANIFEST_INVALID` 413 over 4 MiB, 400 if it is no manifest. `SIZE_INVALID` 413: there is no room left. `DIGEST_INVALID` 400: the bytes have another digest.
-/// `MANIFEST_BLOB_UNKNOWN` 400: a blob or a listed manifest is not in this repository.
+/// `MANIFEST_INVALID` 413 over 4 MiB, of which no more is read; 400 if it is no manifest, or not of the `Content-Type`.
+/// `SIZE_INVALID` 413: there is no room left. `DIGEST_INVALID` 400: the bytes have another digest. `TAG_INVALID` 400: one of
+/// the `tag=` is none. `MANIFEST_BLOB_UNKNOWN` 400: a blob or a listed manifest is not in this repository, and the registry
+/// takes no sparse manifests.
 ///
 /// Source: distribution-spec, "Pushing Manifests".
 pub(super) async fn put_manifest(
@@ -113,13 +116,10 @@ pub(super) async fn put_manifest(
     request: Request,
 ) -> Result<Response, RegistryError> {
     let (head, body) = request.into_parts();
-    let bytes = match Limited::new(body, MAX_MANIFEST_BYTES).collect().await {
-        Ok(collected) => collected.to_bytes(),
-        Err(error) if error.is::<LengthLimitError>() => return Err(RegistryError::ManifestTooLarge),
-        Err(_) => return Err(RegistryError::BodyBroken),
-    };
+    let bytes = receive(body).await?;
     let content_type = head.headers.get(header::CONTENT_TYPE).and_then(|value| value.to_str().ok()?.parse().ok());
     let manifest = Manifest::parse(&bytes, content_type.as_ref())?;
+    check_type(&manifest, content_type.as_ref())?;
     let digest = match reference {
         Reference::Digest(expected) => {
             let actual = Digest::of_with(expected.algorithm(), &bytes);
@@ -135,13 +135,15 @@ pub(super) async fn put_manifest(
         Reference::Digest(_) => read_tags(&head.uri)?,
     };
     // A push that is refused makes no repository.
-    let layers = check_content(&app.store.find(name).unwrap_or_default(), &manifest).await?;
-    let stored = StoredManifest {
-        digest: digest.clone(),
-        media_type: manifest.media_type().clone(),
-        bytes: app.room.keep(bytes)?,
+    if !app.settings.api.sparse {
+        check_content(app.store.find(name).await?.as_deref(), &manifest).await?;
+    }
+    let layers: Vec<Digest> = match &manifest {
+        Manifest::Image(image) => image.layers.iter().map(|layer| layer.digest.clone()).collect(),
+        Manifest::Index(_) => Vec::new(),
     };
-    app.store.find_or_make(name).put_manifest(stored, &tags, &layers);
+    let stored = StoredManifest::under(digest.clone(), manifest.media_type().clone(), app.room.keep(bytes)?);
+    app.store.find_or_make(name).await?.put_manifest(stored, tags.clone(), layers).await?;
 
     let mut response = empty(StatusCode::CREATED);
     let named = resolved.named_repository().unwrap_or(name);
@@ -149,7 +151,7 @@ pub(super) async fn put_manifest(
     headers.insert(header::LOCATION, header_value(format!("/v2/{named}/manifests/{digest}")));
     headers.insert(header::CONTENT_LENGTH, HeaderValue::from_static("0"));
     headers.insert(CONTENT_DIGEST, header_value(&digest));
-    if let Some(subject) = manifest.subject() {
+    if let Some(subject) = manifest.subject().filter(|_| app.settings.api.referrers) {
         headers.insert(HeaderName::from_static("oci-subject"), header_value(&subject.digest));
     }
     if reference.digest().is_some() {
@@ -160,6 +162,29 @@ pub(super) async fn put_manifest(
     Ok(response)
 }
 
+/// The whole body, as long as a manifest may be. What says of itself that it is longer is not read at all.
+async fn receive(body: Body) -> Result<Bytes, RegistryError> {
+    if body.size_hint().lower() > MAX_MANIFEST_BYTES as u64 {
+        return Err(RegistryError::ManifestTooLarge);
+    }
+    match Limited::new(body, MAX_MANIFEST_BYTES).collect().await {
+        Ok(collected) => Ok(collected.to_bytes()),
+        Err(error) if error.is::<LengthLimitError>() => Err(RegistryError::ManifestTooLarge),
+        Err(_) => Err(RegistryError::BodyBroken),
+    }
+}
+
+/// Whether a manifest is what its `Content-Type` says; types of anything else than manifests say nothing.
+fn check_type(manifest: &Manifest, content_type: Option<&MediaType>) -> Result<(), RegistryError> {
+    match content_type.filter(|content_type| content_type.is_manifest()) {
+        Some(content_type) if content_type != manifest.media_type() => Err(RegistryError::ManifestType {
+            content_type: content_type.clone(),
+            stated: manifest.media_type().clone(),
+        }),
+        _ => Ok(()),
+    }
+}
+
 /// The tags that a push by digest asks for: `?tag=a&tag=b`.
 fn read_tags(uri: &Uri) -> Result<Vec<Tag>, RegistryError> {
     let tags = query(uri).into_iter().filter(|(name, _)| name == "tag");
@@ -167,34 +192,40 @@ fn read_tags(uri: &Uri) -> Result<Vec<Tag>, RegistryError> {
     parsed.map_err(|error| RegistryError::Path(error.into()))
 }
 
-/// The layers of a manifest whose content is all here. A subject, and layers that are elsewhere, may be absent.
-async fn check_content(repository: &Repository, manifest: &Manifest) -> Result<Vec<Digest>, RegistryError> {
+/// Whether everything that a manifest names is here. A subject, and layers that are elsewhere, may be absent.
+async fn check_content(repository: Option<&Repository>, manifest: &Manifest) -> Result<(), RegistryError> {
+    let has_blob = async |digest: &Digest| match repository {
+        Some(repository) => Ok(repository.blob(digest).await?.is_some()),
+        None => Ok::<_, RegistryError>(false),
+    };
+    let has_manifest = async |digest: &Digest| match repository {
+        Some(repository) => repository.manifest(&Reference::Digest(digest.clone())).await.is_some(),
+        None => false,
+    };
     let mut absent = Vec::new();
-    let mut layers = Vec::new();
     match manifest {
         Manifest::Image(image) => {
             for blob in image.blobs().filter(|blob| blob.urls.is_empty()) {
-                if repository.blob(&blob.digest).await.is_none() {
+                if !has_blob(&blob.digest).await? {
                     absent.push(blob.digest.clone());
                 }
             }
-            layers.extend(image.layers.iter().map(|layer| layer.digest.clone()));
         }
         Manifest::Index(index) => {
             for child in &index.manifests {
-                if repository.manifest(&Reference::Digest(child.digest.clone())).await.is_none() {
+                if !has_manifest(&child.digest).await {
                     absent.push(child.digest.clone());
                 }
             }
         }
     }
-    if absent.is_empty() { Ok(layers) } else { Err(RegistryError::ManifestBlobsUnknown(absent)) }
+    if absent.is_empty() { Ok(()) } else { Err(RegistryError::ManifestBlobsUnknown(absent)) }
 }
 
 /// `DELETE /v2/<name>/manifests/<reference>`: 202. A tag is taken away alone, a digest with the tags that name it.
 ///
 /// # Errors
-/// `NAME_UNKNOWN` 404, `MANIFEST_UNKNOWN` 404.
+/// `NAME_UNKNOWN` 404, `MANIFEST_UNKNOWN` 404. `UNSUPPORTED` 405: nothing, or no tag alone, can be deleted here.
 ///
 /// Source: distribution-spec, "Deleting Manifests", "Deleting Tags".
 pub(super) async fn delete_manifest(
@@ -202,8 +233,13 @@ pub(super) async fn delete_manifest(
     name: &RepositoryName,
     reference: &Reference,
 ) -> Result<Response, RegistryError> {
-    let repository = find(app, name)?;
-    if !repository.delete_manifest(reference).await {
+    match (app.settings.api.delete, reference) {
+        (DeleteConfig::All, _) | (DeleteConfig::Digests, Reference::Digest(_)) => {}
+        (_, Reference::Digest(_)) => return Err(RegistryError::SwitchedOff { what: "delete manifests" }),
+        (_, Reference::Tag(_)) => return Err(RegistryError::SwitchedOff { what: "delete tags" }),
+    }
+    let repository = find(app, name).await?;
+    if !repository.delete_manifest(reference).await? {
         return Err(RegistryError::ManifestUnknown(reference.clone()));
     }
     Ok(empty(StatusCode::ACCEPTED))

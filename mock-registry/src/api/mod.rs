@@ -4,93 +4,134 @@
 //! is the whole table. GET and HEAD share a handler; the server leaves the body of a HEAD out.
 
 mod blobs;
+mod byteranges;
 mod catalog;
+mod cdn;
 mod listing;
 mod manifests;
+mod mirror;
 mod ping;
 mod referrers;
 mod tags;
 mod token;
 mod uploads;
 
-use axum::{
-    body::Body,
-    extract::{Request, State},
-    response::{IntoResponse, Response},
+use std::{mem, sync::Arc};
+
+use axum::{body::Body, extract::Request, response::Response};
+use http::{Method, StatusCode, header};
+use oci::{Endpoint, RepositoryName};
+
+pub(crate) use listing::query;
+
+use crate::{
+    AuthConfig, auth::Identity, error::RegistryError, exchange::Resolved, header::header_value, state::App,
+    store::Repository,
 };
-use http::{Method, StatusCode};
-use oci::{Endpoint, EndpointError, RepositoryName};
 
-use crate::{AuthConfig, auth::Identity, error::RegistryError, exchange::Resolved, state::App};
+/// Finds the endpoint and asks it, and adds what the registry says with every answer.
+///
+/// # Errors
+/// What the endpoint refuses, what is no endpoint, and methods that an endpoint does not have.
+pub(crate) async fn dispatch(
+    app: &App,
+    resolved: &Resolved,
+    identity: &Identity,
+    request: &mut Request,
+) -> Result<Response, RegistryError> {
+    let namespace = mirror::read_namespace(app, request)?;
+    let mut response = ask(app, resolved, identity, request).await?;
+    if !resolved.is_api() {
+        return Ok(response);
+    }
+    let headers = response.headers_mut();
+    if let Some(namespace) = namespace {
+        headers.insert(mirror::NAMESPACE, namespace);
+    }
+    for warning in &app.settings.api.warnings {
+        headers.append(header::WARNING, warning.clone());
+    }
+    Ok(response)
+}
 
-/// Finds the endpoint and asks it.
-pub(crate) async fn serve(State(app): State<App>, request: Request) -> Response {
-    let Some(resolved) = request.extensions().get::<Resolved>().cloned() else {
-        // The outermost layer puts it in, so this is a path that nobody resolved.
-        return RegistryError::Path(EndpointError::NotFound { path: request.uri().path().to_owned() }).into_response();
+async fn ask(
+    app: &App,
+    resolved: &Resolved,
+    identity: &Identity,
+    request: &mut Request,
+) -> Result<Response, RegistryError> {
+    let endpoint = resolved.endpoint.as_ref().map_err(Clone::clone)?;
+    let repository = match (endpoint.repository(), &resolved.repository) {
+        (None, _) => None,
+        (Some(_), Some(repository)) => Some(repository),
+        (Some(named), None) => return Err(RegistryError::of_repository(named)),
     };
-    match dispatch(&app, resolved, request).await {
-        Ok(response) => response,
-        Err(refused) => refused.into_response(),
+    match (endpoint, repository, request.method()) {
+        (Endpoint::Manifest { reference, .. }, Some(repository), &(Method::GET | Method::HEAD)) => {
+            manifests::get_manifest(app, repository, reference, request.headers()).await
+        }
+        (Endpoint::Blob { digest, .. }, Some(repository), &(Method::GET | Method::HEAD)) => {
+            blobs::get_blob(app, resolved, repository, digest, request.headers()).await
+        }
+        // Boxed: all else is rarer, and larger than the room that each connection keeps for its exchange.
+        _ => Box::pin(ask_rarer(app, resolved, identity, endpoint, repository, mem::take(request))).await,
     }
 }
 
-async fn dispatch(app: &App, resolved: Resolved, request: Request) -> Result<Response, RegistryError> {
-    let endpoint = resolved.endpoint.clone()?;
+async fn ask_rarer(
+    app: &App,
+    resolved: &Resolved,
+    identity: &Identity,
+    endpoint: &Endpoint,
+    repository: Option<&RepositoryName>,
+    request: Request,
+) -> Result<Response, RegistryError> {
     let method = request.method().clone();
     let refuse = |allowed| Err(RegistryError::Method { method: method.clone(), allowed });
-    let repository = match (endpoint.repository(), &resolved.repository) {
-        (None, _) => None,
-        (Some(_), Some(repository)) => Some(repository.clone()),
-        (Some(named), None) => return Err(RegistryError::of_repository(named)),
-    };
     let Some(repository) = repository else {
-        return match (&endpoint, &method) {
-            (Endpoint::Token, &Method::GET) => token::get_token(app, &request),
+        return match (endpoint, &method) {
+            (Endpoint::Token, &Method::GET) => token::get_token(app, identity, &request),
             (Endpoint::Token, &Method::POST) => token::post_token(app, request).await,
             (Endpoint::Token, _) => refuse("GET, POST"),
-            (Endpoint::Catalog, &(Method::GET | Method::HEAD)) => catalog::get_catalog(app, &resolved, &request),
+            (Endpoint::Catalog, &(Method::GET | Method::HEAD)) => catalog::get_catalog(app, resolved, &request),
+            (Endpoint::Cdn { digest }, &(Method::GET | Method::HEAD)) => cdn::get_content(app, digest, request).await,
             (_, &(Method::GET | Method::HEAD)) => Ok(ping::get_ping()),
             _ => refuse("GET, HEAD"),
         };
     };
     match (endpoint, &method) {
-        (Endpoint::Manifest { reference, .. }, &(Method::GET | Method::HEAD)) => {
-            manifests::get_manifest(app, &repository, &reference, request.headers()).await
-        }
         (Endpoint::Manifest { reference, .. }, &Method::PUT) => {
-            check_push(app, &request)?;
-            manifests::put_manifest(app, &resolved, &repository, &reference, request).await
+            check_push(app, identity)?;
+            manifests::put_manifest(app, resolved, repository, reference, request).await
         }
         (Endpoint::Manifest { reference, .. }, &Method::DELETE) => {
-            check_push(app, &request)?;
-            manifests::delete_manifest(app, &repository, &reference).await
+            check_push(app, identity)?;
+            manifests::delete_manifest(app, repository, reference).await
         }
         (Endpoint::Manifest { .. }, _) => refuse("GET, HEAD, PUT, DELETE"),
-        (Endpoint::Blob { digest, .. }, &(Method::GET | Method::HEAD)) => {
-            blobs::get_blob(app, &repository, &digest, request.headers()).await
-        }
         (Endpoint::Blob { digest, .. }, &Method::DELETE) => {
-            check_push(app, &request)?;
-            blobs::delete_blob(app, &repository, &digest).await
+            check_push(app, identity)?;
+            blobs::delete_blob(app, repository, digest).await
         }
         (Endpoint::Blob { .. }, _) => refuse("GET, HEAD, DELETE"),
-        (Endpoint::Tags { .. }, &(Method::GET | Method::HEAD)) => tags::get_tags(app, &resolved, &repository, &request),
+        (Endpoint::Tags { .. }, &(Method::GET | Method::HEAD)) => {
+            tags::get_tags(app, resolved, repository, request.uri()).await
+        }
         (Endpoint::Referrers { digest, .. }, &(Method::GET | Method::HEAD)) => {
-            referrers::get_referrers(app, &repository, &digest, &request)
+            referrers::get_referrers(app, resolved, repository, digest, request.uri()).await
         }
         (Endpoint::Uploads { .. }, &Method::POST) => {
-            check_push(app, &request)?;
-            uploads::post_upload(app, &resolved, &repository, request).await
+            check_push(app, identity)?;
+            uploads::post_upload(app, resolved, identity, repository, request).await
         }
         (Endpoint::Uploads { .. }, _) => refuse("POST"),
         (Endpoint::Upload { id, .. }, method) => {
-            check_push(app, &request)?;
+            check_push(app, identity)?;
             match *method {
-                Method::GET | Method::HEAD => uploads::get_upload(app, &resolved, &repository, &id).await,
-                Method::PATCH => uploads::patch_upload(app, &resolved, &repository, &id, request).await,
-                Method::PUT => uploads::put_upload(app, &resolved, &repository, &id, request).await,
-                Method::DELETE => uploads::delete_upload(app, &repository, &id),
+                Method::GET | Method::HEAD => uploads::get_upload(app, resolved, repository, id).await,
+                Method::PATCH => uploads::patch_upload(app, resolved, repository, id, request).await,
+                Method::PUT => uploads::put_upload(app, resolved, repository, id, request).await,
+                Method::DELETE => uploads::delete_upload(app, repository, id),
                 _ => refuse("GET, PATCH, PUT, DELETE"),
             }
         }
@@ -102,16 +143,11 @@ async fn dispatch(app: &App, resolved: Resolved, request: Request) -> Result<Res
 ///
 /// # Errors
 /// `UNSUPPORTED` 405 where nobody may push, `DENIED` 403 where the client might be taken for somebody who may.
-fn check_push(app: &App, request: &Request) -> Result<(), RegistryError> {
+fn check_push(app: &App, identity: &Identity) -> Result<(), RegistryError> {
     match (app.settings.push, app.settings.auth) {
         (true, _) => Ok(()),
-        (false, AuthConfig::None) => Err(RegistryError::PushUnsupported),
-        (false, _) => {
-            let identity = request.extensions().get::<Identity>();
-            Err(RegistryError::PushDenied(
-                identity.map_or_else(String::new, |identity| identity.principal().to_string()),
-            ))
-        }
+        (false, AuthConfig::None) => Err(RegistryError::SwitchedOff { what: "take pushes" }),
+        (false, _) => Err(RegistryError::PushDenied(identity.principal().to_string())),
     }
 }
 
@@ -123,14 +159,8 @@ fn empty(status: StatusCode) -> Response {
 }
 
 /// The repository, which must be there.
-fn find(app: &App, name: &RepositoryName) -> Result<std::sync::Arc<crate::store::Repository>, RegistryError> {
-    app.store.find(name).ok_or_else(|| RegistryError::of_repository(name))
-}
-
-/// A header value out of text that was made here.
-fn header_value(text: impl ToString) -> http::HeaderValue {
-    // Digests, names, numbers and paths that came over HTTP are all visible ASCII.
-    http::HeaderValue::try_from(text.to_string()).unwrap_or(http::HeaderValue::from_static(""))
+async fn find(app: &App, name: &RepositoryName) -> Result<Arc<Repository>, RegistryError> {
+    app.store.find(name).await?.ok_or_else(|| RegistryError::of_repository(name))
 }
 
 /// Whether the client has the content already: its `If-None-Match` names the tag or everything.

@@ -1,8 +1,9 @@
-//! `GET /v2/<name>/tags/list`.
+//! `GET /v2/<name>/tags/list`: the tags of a repository.
 
-use axum::{extract::Request, response::Response};
-use oci::RepositoryName;
-use serde_json::json;
+use axum::response::Response;
+use http::Uri;
+use oci::{MediaType, RepositoryName, Tag};
+use serde::Serialize;
 
 use super::{
     find,
@@ -10,20 +11,28 @@ use super::{
 };
 use crate::{error::RegistryError, exchange::Resolved, state::App};
 
+#[derive(Serialize)]
+struct TagList<'a> {
+    name: &'a RepositoryName,
+    tags: Vec<Tag>,
+}
+
 /// `GET /v2/<name>/tags/list?n=&last=`: the tags, sorted, with a `Link` when there are more.
 ///
 /// # Errors
 /// `NAME_UNKNOWN` 404. `PAGINATION_NUMBER_INVALID` 400: `n` is no number.
 ///
 /// Source: distribution-spec, "Listing Tags".
-pub(super) fn get_tags(
+pub(super) async fn get_tags(
     app: &App,
     resolved: &Resolved,
     name: &RepositoryName,
-    request: &Request,
+    uri: &Uri,
 ) -> Result<Response, RegistryError> {
-    let tags = find(app, name)?.tags();
-    let (tags, next) = Page::read(request.uri())?.cut(tags.iter().map(ToString::to_string).collect());
+    let repository = find(app, name).await?;
+    let page = Page::read(uri, app.settings.api.max_page)?;
+    let mut tags = repository.tags_after(page.last(), page.n_looked_up());
+    let next = page.cut(&mut tags, Tag::as_str);
     let name = resolved.named_repository().unwrap_or(name);
-    Ok(compose_list(&json!({ "name": name, "tags": tags }), &resolved.path, next))
+    Ok(compose_list(&MediaType::JSON, &TagList { name, tags }, &resolved.path, next))
 }

@@ -9,7 +9,7 @@ use serde_json::json;
 
 use super::listing::query;
 use crate::{
-    auth::{Identity, Proof, Wish, grant},
+    auth::{Identity, Proof, Wish, grant, join_scopes},
     error::RegistryError,
     state::App,
 };
@@ -29,12 +29,11 @@ struct Asked {
 ///
 /// # Errors
 /// `UNAUTHORIZED` 401: name or password are wrong.
-pub(super) fn get_token(app: &App, request: &Request) -> Result<Response, RegistryError> {
+pub(super) fn get_token(app: &App, identity: &Identity, request: &Request) -> Result<Response, RegistryError> {
     let asked = Asked::read(query(request.uri()).iter());
-    let identity = request.extensions().get::<Identity>();
-    let principal = match identity.map(|identity| (identity.proof(), identity.principal())) {
-        Some((Proof::WrongPassword, _)) => return Err(RegistryError::WrongCredentials),
-        Some((Proof::Password, principal)) => principal.clone(),
+    let principal = match identity.proof() {
+        Proof::WrongPassword => return Err(RegistryError::WrongCredentials),
+        Proof::Password => identity.principal().clone(),
         // A token is no way to another token.
         _ => Principal::Anonymous,
     };
@@ -91,7 +90,7 @@ impl Asked {
 fn answer(app: &App, principal: &Principal, asked: Asked, tells_scope: bool) -> Response {
     let now = app.clock.now();
     let granted = grant(app, principal, &asked.scopes);
-    let scope = granted.iter().map(ToString::to_string).collect::<Vec<_>>().join(" ");
+    let scope = join_scopes(&granted);
     let token = app.tokens.make(
         Wish {
             principal: principal.clone(),

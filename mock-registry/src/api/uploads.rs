@@ -5,10 +5,9 @@
 use std::time::Duration;
 
 use axum::{body::Body, extract::Request, response::Response};
-use bytes::Bytes;
 use http::{HeaderMap, HeaderName, HeaderValue, StatusCode, header};
 use http_body_util::BodyExt as _;
-use oci::{Digest, RepositoryName, UploadId};
+use oci::{Algorithm, Digest, DigestError, RepositoryName, ResolvedRange, UploadId};
 use tokio::time::timeout;
 
 use super::{empty, header_value, listing::query, manifests::CONTENT_DIGEST};
@@ -17,23 +16,27 @@ use crate::{
     error::RegistryError,
     exchange::Resolved,
     state::App,
-    store::{Content, Session},
+    store::Session,
 };
 
 /// The longest silence within a body, in wire time.
 const IDLE_TIMEOUT: Duration = Duration::from_secs(60);
 
+const CHUNK_MIN_LENGTH: HeaderName = HeaderName::from_static("oci-chunk-min-length");
 const UPLOAD_UUID: HeaderName = HeaderName::from_static("docker-upload-uuid");
 
 /// `POST /v2/<name>/blobs/uploads/`: opens an upload, 202; with `digest=` takes the whole blob, 201; with `mount=` takes
-/// it from another repository, 201, or opens an upload after all, 202.
+/// it from another repository, 201, or opens an upload after all, 202. `digest-algorithm=` says what the blob's digest will
+/// be made with.
 ///
 /// # Errors
-/// `DIGEST_INVALID` 400: `digest` is malformed, or not the content's. `SIZE_INVALID` 413: the blob is too large.
+/// `DIGEST_INVALID` 400: `digest` is malformed, or not the content's, or `digest-algorithm` is not known. `SIZE_INVALID`
+/// 413: the blob is too large.
 /// `TOOMANYREQUESTS` 429: too many uploads are open, and none of them is idle.
 pub(super) async fn post_upload(
     app: &App,
     resolved: &Resolved,
+    identity: &Identity,
     name: &RepositoryName,
     request: Request,
 ) -> Result<Response, RegistryError> {
@@ -41,30 +44,51 @@ pub(super) async fn post_upload(
     let get = |wanted: &str| query.iter().find(|(name, _)| name == wanted).map(|(_, value)| value.as_str());
     if let Some(digest) = get("mount") {
         // A mount that fails, for whatever reason, is an upload.
-        if let Ok(digest) = parse_digest(digest) {
-            let identity = request.extensions().get::<Identity>().cloned();
-            if let Some(content) = find_mounted(app, identity.as_ref(), get("from"), &digest).await {
-                return Ok(keep(app, resolved, name, &digest, content));
-            }
+        if let Ok(digest) = parse_digest(digest)
+            && mount(app, identity, get("from"), name, &digest).await?
+        {
+            return Ok(kept(resolved, name, &digest));
         }
     } else if let Some(digest) = get("digest") {
         let digest = parse_digest(digest)?;
-        let mut session = app.uploads.session();
+        let mut session = app.uploads.session(digest.algorithm());
         receive(&mut session, request.into_body()).await?;
-        let content = Content::Memory(session.finish(&digest)?);
-        return Ok(keep(app, resolved, name, &digest, content));
+        let received = session.finish(&digest).await?;
+        app.store.find_or_make(name).await?.put_blob(received).await?;
+        return Ok(kept(resolved, name, &digest));
     }
-    let id = app.uploads.open(name)?;
-    Ok(progress(resolved, name, &id, 0, StatusCode::ACCEPTED))
+    let algorithm = match get("digest-algorithm") {
+        Some(algorithm) => algorithm.parse().map_err(invalid_digest)?,
+        None => Algorithm::Sha256,
+    };
+    let id = app.uploads.open(name, algorithm)?;
+    let mut response = progress(resolved, name, &id, 0, StatusCode::ACCEPTED);
+    if let Some(min_bytes) = app.settings.api.chunk_min_bytes {
+        response.headers_mut().insert(CHUNK_MIN_LENGTH, header_value(min_bytes));
+    }
+    Ok(response)
 }
 
-/// The blob in the repository that `from` names, if the client may read there; without `from` there is none.
-async fn find_mounted(app: &App, identity: Option<&Identity>, from: Option<&str>, digest: &Digest) -> Option<Content> {
-    let named: RepositoryName = from?.parse().ok()?;
-    if !may_pull(app, identity?, &named) {
-        return None;
+/// Takes the blob over from the repository that `from` names, if the client may read there; without `from`, from the first one
+/// that has it and that the client may read.
+async fn mount(
+    app: &App,
+    identity: &Identity,
+    from: Option<&str>,
+    to: &RepositoryName,
+    digest: &Digest,
+) -> Result<bool, RegistryError> {
+    let sources = match from {
+        Some(from) => from.parse().ok().and_then(|named| app.settings.stored_name(&named)).into_iter().collect(),
+        None => app.store.names_with(digest),
+    };
+    for source in sources {
+        let is_readable = app.settings.named(&source).is_some_and(|named| may_pull(app, identity, &named));
+        if is_readable && app.store.mount(digest, &source, to).await? {
+            return Ok(true);
+        }
     }
-    app.store.find(&app.settings.stored_name(&named)?)?.blob(digest).await
+    Ok(false)
 }
 
 /// `GET /v2/<name>/blobs/uploads/<id>`: how far the upload is, 204 with `Range`.
@@ -86,7 +110,7 @@ pub(super) async fn get_upload(
 ///
 /// # Errors
 /// `BLOB_UPLOAD_UNKNOWN` 404. `RANGE_INVALID` 416: the chunk does not start where the last one ended. `SIZE_INVALID` 400:
-/// it is not as long as it says; 413: the blob is too large.
+/// it is not as long as it says, or the last one was too short to have one behind it; 413: the blob is too large.
 pub(super) async fn patch_upload(
     app: &App,
     resolved: &Resolved,
@@ -96,7 +120,7 @@ pub(super) async fn patch_upload(
 ) -> Result<Response, RegistryError> {
     let session = app.uploads.find(name, id).ok_or(RegistryError::UploadUnknown)?;
     let mut session = session.lock().await;
-    append(&mut session, request).await?;
+    append(app, &mut session, request).await?;
     Ok(progress(resolved, name, id, session.size_bytes()?, StatusCode::ACCEPTED))
 }
 
@@ -116,13 +140,13 @@ pub(super) async fn put_upload(
     let digest = query(request.uri()).into_iter().find(|(name, _)| name == "digest").map(|(_, value)| value);
     let digest = parse_digest(&digest.unwrap_or_default())?;
     let mut session = session.lock().await;
-    append(&mut session, request).await?;
-    let finished = session.finish(&digest);
+    append(app, &mut session, request).await?;
+    let finished = session.finish(&digest).await;
     if !app.uploads.close(name, id) {
         return Err(RegistryError::UploadUnknown);
     }
-    let content = Content::Memory(finished?);
-    Ok(keep(app, resolved, name, &digest, content))
+    app.store.find_or_make(name).await?.put_blob(finished?).await?;
+    Ok(kept(resolved, name, &digest))
 }
 
 /// `DELETE /v2/<name>/blobs/uploads/<id>`: gives the upload up, 204.
@@ -133,59 +157,74 @@ pub(super) fn delete_upload(app: &App, name: &RepositoryName, id: &UploadId) -> 
     if !app.uploads.close(name, id) {
         return Err(RegistryError::UploadUnknown);
     }
-    Ok(empty(StatusCode::NO_CONTENT))
+    let mut response = empty(StatusCode::NO_CONTENT);
+    response.headers_mut().insert(UPLOAD_UUID, header_value(id));
+    Ok(response)
 }
 
-/// Appends a request's body where its `Content-Range` says it belongs: `0-1023`, without `bytes`. A body that is not as
-/// long as that leaves nothing behind, and is not read if its own length says so already.
-async fn append(session: &mut Session, request: Request) -> Result<(), RegistryError> {
+/// Appends a request's body where its `Content-Range` says it belongs: `0-1023`, without `bytes`. A body that is refused
+/// leaves nothing behind, and is not read if its own length says already that it is not as long as its range.
+async fn append(app: &App, session: &mut Session, request: Request) -> Result<(), RegistryError> {
     let expected = session.size_bytes()?;
-    let Some((start, end)) = chunk_range(request.headers())? else {
-        return receive(session, request.into_body()).await;
+    let n_stated = match chunk_range(request.headers())? {
+        Some(range) if range.first != expected => {
+            return Err(RegistryError::ChunkOrder { start: range.first, expected });
+        }
+        // Both ends are included, so that the longest range has one byte more than can be counted.
+        Some(range) => Some((range.last - range.first).checked_add(1).ok_or(RegistryError::ChunkRange)?),
+        None => None,
     };
-    if start != expected {
-        return Err(RegistryError::ChunkOrder { start, expected });
-    }
-    let n_stated = end.checked_sub(start).and_then(|n| n.checked_add(1)).ok_or(RegistryError::ChunkRange)?;
-    let length = request.headers().get(header::CONTENT_LENGTH).and_then(|length| length.to_str().ok()?.parse().ok());
-    if length.is_some_and(|length: u64| length != n_stated) {
+    let length =
+        request.headers().get(header::CONTENT_LENGTH).and_then(|length| length.to_str().ok()?.parse::<u64>().ok());
+    if length.zip(n_stated).is_some_and(|(length, n_stated)| length != n_stated) {
         return Err(RegistryError::ChunkRange);
     }
-    let mark = session.mark();
+    let min_bytes = app.settings.api.chunk_min_bytes.unwrap_or(0);
+    let short = session.last_chunk_bytes.filter(|n_bytes| *n_bytes < min_bytes);
+
+    let mark = session.mark().await?;
     receive(session, request.into_body()).await?;
-    if session.size_bytes()? - start == n_stated {
-        return Ok(());
-    }
-    session.go_back(mark);
-    Err(RegistryError::ChunkRange)
+    let n_bytes = session.size_bytes()? - expected;
+    let refused = match (n_stated, short) {
+        (Some(n_stated), _) if n_stated != n_bytes => RegistryError::ChunkRange,
+        (_, Some(short)) if n_bytes > 0 => RegistryError::ChunkTooShort { n_bytes: short, min_bytes },
+        _ => {
+            session.last_chunk_bytes = Some(n_bytes);
+            return Ok(());
+        }
+    };
+    session.go_back(mark).await?;
+    Err(refused)
 }
 
-fn chunk_range(headers: &HeaderMap) -> Result<Option<(u64, u64)>, RegistryError> {
+fn chunk_range(headers: &HeaderMap) -> Result<Option<ResolvedRange>, RegistryError> {
     let Some(value) = headers.get(header::CONTENT_RANGE) else { return Ok(None) };
-    let parse = || {
-        let (start, end) = value.to_str().ok()?.trim().split_once('-')?;
-        Some((start.parse().ok()?, end.parse().ok()?))
-    };
-    parse().map(Some).ok_or(RegistryError::ChunkRange)
+    let range = value.to_str().ok().and_then(|range| range.parse().ok());
+    range.map(Some).ok_or(RegistryError::ChunkRange)
 }
 
 async fn receive(session: &mut Session, mut body: Body) -> Result<(), RegistryError> {
+    let mut receiving = session.receive();
     // A client that sends nothing more must not hold its upload for ever.
     while let Some(frame) = timeout(IDLE_TIMEOUT, body.frame()).await.map_err(|_| RegistryError::BodyBroken)? {
         let frame = frame.map_err(|_| RegistryError::BodyBroken)?;
-        let piece: Bytes = frame.into_data().unwrap_or_default();
-        session.append(&piece)?;
+        if let Ok(piece) = frame.into_data() {
+            receiving.append(piece).await?;
+        }
     }
     Ok(())
 }
 
 fn parse_digest(text: &str) -> Result<Digest, RegistryError> {
-    text.parse().map_err(|error: oci::DigestError| RegistryError::DigestInvalid(error.to_string()))
+    text.parse().map_err(invalid_digest)
 }
 
-/// Keeps a blob and says where it is.
-fn keep(app: &App, resolved: &Resolved, name: &RepositoryName, digest: &Digest, content: Content) -> Response {
-    app.store.find_or_make(name).put_blob(digest.clone(), content);
+fn invalid_digest(error: DigestError) -> RegistryError {
+    RegistryError::DigestInvalid(error.to_string())
+}
+
+/// Says where a blob is that was kept.
+fn kept(resolved: &Resolved, name: &RepositoryName, digest: &Digest) -> Response {
     let mut response = empty(StatusCode::CREATED);
     let named = resolved.named_repository().unwrap_or(name);
     let headers = response.headers_mut();

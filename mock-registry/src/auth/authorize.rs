@@ -1,24 +1,63 @@
 //! The layer that lets through or challenges.
 
-use axum::{
-    extract::{Request, State},
-    middleware::Next,
-    response::{IntoResponse, Response},
-};
+use axum::extract::Request;
 use http::Method;
-use oci::{Action, Endpoint, Principal, Scope};
+use oci::{Action, Endpoint, Scope};
 
 use super::{
     Identity, Proof,
     challenge::{ChallengeError, compose_challenge},
+    may_pull,
 };
-use crate::{AuthConfig, error::RegistryError, exchange::Resolved, state::App};
+use crate::{AuthConfig, api::query, error::RegistryError, exchange::Resolved, state::App};
 
 /// Lets the request through if its proof allows what it asks for.
-pub(crate) async fn authorize(State(app): State<App>, request: Request, next: Next) -> Response {
-    match check(&app, &request) {
-        Ok(()) => next.run(request).await,
-        Err(refused) => refused.into_response(),
+///
+/// # Errors
+/// `UNAUTHORIZED` 401 with the challenge.
+pub(crate) fn authorize(
+    app: &App,
+    resolved: &Resolved,
+    identity: &Identity,
+    request: &Request,
+) -> Result<(), RegistryError> {
+    if app.settings.auth == AuthConfig::None {
+        return Ok(());
+    }
+    // What is no endpoint is told so without asking who wants to know; the token endpoint is where one logs in, and the second
+    // host has proofs of its own.
+    let endpoint = match &resolved.endpoint {
+        Ok(Endpoint::Token | Endpoint::Cdn { .. }) | Err(_) => return Ok(()),
+        Ok(endpoint) => endpoint,
+    };
+    let mut needed: Vec<Scope> = needed(endpoint, request.method()).into_iter().collect();
+    needed.extend(mount_source(app, identity, endpoint, request));
+    let refuse = |error| {
+        let challenge = compose_challenge(&app.settings, &resolved.host, &needed, error);
+        Err(RegistryError::Unauthorized { challenge: Box::new(challenge), needed: needed.clone() })
+    };
+    match app.settings.auth {
+        AuthConfig::None => Ok(()),
+        AuthConfig::Basic => {
+            let reads = needed.iter().all(|scope| scope.actions.iter().all(|action| *action == Action::Pull));
+            match identity.proof() {
+                Proof::Password => Ok(()),
+                Proof::None if app.settings.anonymous && reads => Ok(()),
+                _ => refuse(None),
+            }
+        }
+        AuthConfig::Bearer => match identity.proof() {
+            Proof::Token(Ok(claims)) if app.tokens.is_revoked(&claims.jti) => {
+                refuse(Some(ChallengeError::InvalidToken))
+            }
+            Proof::Token(Ok(claims)) if !needed.iter().all(|scope| claims.allows(scope)) => {
+                refuse(Some(ChallengeError::InsufficientScope))
+            }
+            Proof::Token(Ok(_)) => Ok(()),
+            Proof::Token(Err(_)) => refuse(Some(ChallengeError::InvalidToken)),
+            // A password shown to the registry itself is not what it asks for, and no token at all is no error.
+            Proof::None | Proof::Password | Proof::WrongPassword => refuse(None),
+        },
     }
 }
 
@@ -26,7 +65,7 @@ pub(crate) async fn authorize(State(app): State<App>, request: Request, next: Ne
 fn needed(endpoint: &Endpoint, method: &Method) -> Option<Scope> {
     let reads = *method == Method::GET || *method == Method::HEAD;
     match endpoint {
-        Endpoint::Ping | Endpoint::Token => None,
+        Endpoint::Ping | Endpoint::Token | Endpoint::Cdn { .. } => None,
         Endpoint::Catalog => Some(Scope::catalog()),
         Endpoint::Uploads { repository } | Endpoint::Upload { repository, .. } => Some(Scope::push(repository)),
         Endpoint::Manifest { repository, .. }
@@ -40,52 +79,16 @@ fn needed(endpoint: &Endpoint, method: &Method) -> Option<Scope> {
     }
 }
 
-fn check(app: &App, request: &Request) -> Result<(), RegistryError> {
-    let extensions = request.extensions();
-    let (Some(resolved), Some(identity)) = (extensions.get::<Resolved>(), extensions.get::<Identity>()) else {
-        return Ok(());
-    };
-    // What is no endpoint is told so without asking who wants to know; the token endpoint is where one logs in.
-    let endpoint = match &resolved.endpoint {
-        Ok(Endpoint::Token) | Err(_) => return Ok(()),
-        Ok(endpoint) => endpoint,
-    };
-    let scope = needed(endpoint, request.method());
-    let refuse = |error| {
-        let challenge = compose_challenge(&app.settings, &resolved.host, scope.as_ref(), error);
-        Err(RegistryError::Unauthorized { challenge: Box::new(challenge), needed: scope.clone().map(Box::new) })
-    };
-    match app.settings.auth {
-        AuthConfig::None => Ok(()),
-        AuthConfig::Basic => {
-            let reads = scope.as_ref().is_none_or(|scope| scope.actions.iter().all(|action| *action == Action::Pull));
-            match identity.proof() {
-                Proof::Password => Ok(()),
-                Proof::None if app.settings.anonymous && reads => Ok(()),
-                _ => refuse(None),
-            }
-        }
-        AuthConfig::Bearer => match identity.proof() {
-            Proof::Token(Ok(claims)) if app.tokens.is_revoked(&claims.jti) => {
-                refuse(Some(ChallengeError::InvalidToken))
-            }
-            Proof::Token(Ok(claims)) => match &scope {
-                Some(scope) if !claims.allows(scope) => refuse(Some(ChallengeError::InsufficientScope)),
-                _ => Ok(()),
-            },
-            Proof::Token(Err(_)) => refuse(Some(ChallengeError::InvalidToken)),
-            // A password shown to the registry itself is not what it asks for, and no token at all is no error.
-            Proof::None | Proof::Password | Proof::WrongPassword => refuse(None),
-        },
-    }
-}
-
-/// Whether a request may also read from the repository called `name`, as clients name it: for mounts.
-pub(crate) fn may_pull(app: &App, identity: &Identity, name: &oci::RepositoryName) -> bool {
-    match (app.settings.auth, identity.proof()) {
-        (AuthConfig::Bearer, Proof::Token(Ok(claims))) => claims.allows(&Scope::pull(name)),
-        (AuthConfig::Bearer, _) => false,
-        (AuthConfig::Basic, _) => app.settings.anonymous || *identity.principal() != Principal::Anonymous,
-        (AuthConfig::None, _) => true,
-    }
+/// What a mount must be allowed besides the push: to read where the blob is, as the reference registry asks for it. Whom no
+/// token would ever give that is not asked: then the mount fails, and becomes an upload.
+///
+/// Source: facts/registry A24, C1.
+fn mount_source(app: &App, identity: &Identity, endpoint: &Endpoint, request: &Request) -> Option<Scope> {
+    let (Endpoint::Uploads { .. }, &Method::POST) = (endpoint, request.method()) else { return None };
+    let query = query(request.uri());
+    let get = |wanted: &str| query.iter().find(|(name, _)| name == wanted).map(|(_, value)| value);
+    get("mount")?;
+    let source = get("from")?.parse().ok()?;
+    let is_known = matches!(identity.proof(), Proof::Token(Ok(_)));
+    (!is_known || may_pull(app, identity, &source)).then(|| Scope::pull(&source))
 }

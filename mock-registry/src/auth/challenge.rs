@@ -3,11 +3,13 @@
 //! The realm depends on how the registry was reached. By its real name it is the real one. By a loopback address it is on
 //! the same origin: clients refuse to send credentials to another loopback address (facts/registry E4, ggcr).
 
-use std::net::IpAddr;
-
 use oci::{Challenge, Scope};
 
-use crate::{AuthConfig, settings::Settings};
+use crate::{
+    AuthConfig,
+    host::{is_loopback, name_of},
+    settings::Settings,
+};
 
 /// What is wrong with the token that was shown.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -18,11 +20,11 @@ pub(super) enum ChallengeError {
     InsufficientScope,
 }
 
-/// The challenge to a request that came to `host` and needs `scope`.
+/// The challenge to a request that came to `host` and needs these scopes.
 pub(super) fn compose_challenge(
     settings: &Settings,
     host: &str,
-    scope: Option<&Scope>,
+    needed: &[Scope],
     error: Option<ChallengeError>,
 ) -> Challenge {
     if settings.auth == AuthConfig::Basic {
@@ -31,7 +33,7 @@ pub(super) fn compose_challenge(
     Challenge::Bearer {
         realm: compose_realm(settings, host),
         service: Some(settings.service.clone()),
-        scope: scope.map(ToString::to_string),
+        scope: (!needed.is_empty()).then(|| join_scopes(needed)),
         error: error.map(|error| {
             match error {
                 ChallengeError::InvalidToken => "invalid_token",
@@ -40,6 +42,11 @@ pub(super) fn compose_challenge(
             .to_owned()
         }),
     }
+}
+
+/// As one text: scopes have no blanks.
+pub(crate) fn join_scopes(scopes: &[Scope]) -> String {
+    scopes.iter().map(ToString::to_string).collect::<Vec<_>>().join(" ")
 }
 
 fn compose_realm(settings: &Settings, host: &str) -> String {
@@ -52,18 +59,6 @@ fn compose_realm(settings: &Settings, host: &str) -> String {
         None if is_named => format!("https://{host}{path}"),
         _ => format!("http://{host}{path}"),
     }
-}
-
-/// The host without its port.
-fn name_of(host: &str) -> &str {
-    match host.strip_prefix('[').and_then(|rest| rest.split_once(']')) {
-        Some((address, _)) => address,
-        None => host.split(':').next().unwrap_or_default(),
-    }
-}
-
-fn is_loopback(name: &str) -> bool {
-    name.eq_ignore_ascii_case("localhost") || name.parse::<IpAddr>().is_ok_and(|address| address.is_loopback())
 }
 
 #[cfg(test)]

@@ -6,7 +6,8 @@
 
 use oci::{Action, Principal, RepositoryName, Scope};
 
-use crate::state::App;
+use super::{Identity, Proof};
+use crate::{AuthConfig, state::App};
 
 /// The part of `wished` that `principal` may have; resources of which nothing is left are left out.
 pub(crate) fn grant(app: &App, principal: &Principal, wished: &[Scope]) -> Vec<Scope> {
@@ -15,6 +16,17 @@ pub(crate) fn grant(app: &App, principal: &Principal, wished: &[Scope]) -> Vec<S
         ..scope.clone()
     };
     wished.iter().map(allowed).filter(|scope| !scope.actions.is_empty()).collect()
+}
+
+/// Whether this client would be let read from the repository called `name`, as clients name it: for mounts, which are
+/// authorized by another repository's scope.
+pub(crate) fn may_pull(app: &App, identity: &Identity, name: &RepositoryName) -> bool {
+    match (app.settings.auth, identity.proof()) {
+        (AuthConfig::None, _) => true,
+        (AuthConfig::Basic, _) => app.settings.anonymous || identity.principal().account().is_some(),
+        (AuthConfig::Bearer, Proof::Token(Ok(_))) => may(app, identity.principal(), &Scope::pull(name), &Action::Pull),
+        (AuthConfig::Bearer, _) => false,
+    }
 }
 
 fn may(app: &App, principal: &Principal, scope: &Scope, action: &Action) -> bool {
@@ -35,5 +47,5 @@ fn may(app: &App, principal: &Principal, scope: &Scope, action: &Action) -> bool
 /// Whether the repository, as clients name it, is here.
 fn exists(app: &App, name: &str) -> bool {
     let Ok(name) = name.parse::<RepositoryName>() else { return false };
-    app.settings.stored_name(&name).is_some_and(|name| app.store.find(&name).is_some())
+    app.settings.stored_name(&name).is_some_and(|name| app.store.has(&name))
 }

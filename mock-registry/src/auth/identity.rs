@@ -58,6 +58,11 @@ impl Identity {
         &self.principal
     }
 
+    /// Whom the request is from, when nothing else of it is needed any more.
+    pub(crate) fn into_principal(self) -> Principal {
+        self.principal
+    }
+
     /// What it shows.
     pub(crate) fn proof(&self) -> &Proof {
         &self.proof

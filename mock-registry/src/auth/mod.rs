@@ -11,7 +11,8 @@ mod grant;
 mod identity;
 mod token;
 
-pub(crate) use authorize::{authorize, may_pull};
-pub(crate) use grant::grant;
+pub(crate) use authorize::authorize;
+pub(crate) use challenge::join_scopes;
+pub(crate) use grant::{grant, may_pull};
 pub(crate) use identity::{Identity, Proof};
 pub(crate) use token::{Tokens, Wish};

@@ -12,9 +12,9 @@ use testbed::{
 };
 use thiserror::Error;
 
-use super::{AuthConfig, ImageConfig, RegistryConfig};
+use super::{AuthConfig, ImageConfig, ImageSource, RegistryConfig, api::check_api};
 use crate::{
-    ImageSpec,
+    image::in_library,
     preset::{self, Preset, preset_names},
     settings::{Account, Settings},
 };
@@ -34,16 +34,22 @@ pub struct ConfigError {
 }
 
 impl ConfigError {
-    fn new(field: impl Into<String>, message: impl ToString) -> Self {
+    pub(super) fn new(field: impl Into<String>, message: impl ToString) -> Self {
         Self { field: field.into(), message: message.to_string(), hint: None, span: None }
     }
 
-    fn at(self, span: Span) -> Self {
+    pub(super) fn at(self, span: Span) -> Self {
         Self { span: (span != Span::default()).then_some(span), ..self }
     }
 
-    fn hint(self, hint: impl Into<String>) -> Self {
+    pub(super) fn hint(self, hint: impl Into<String>) -> Self {
         Self { hint: Some(hint.into()), ..self }
+    }
+
+    /// The same about a part of `section`.
+    fn below(self, section: &str) -> Self {
+        let field = if self.field.is_empty() { section.to_owned() } else { format!("{section}.{}", self.field) };
+        Self { field, ..self }
     }
 }
 
@@ -62,15 +68,17 @@ impl RegistryConfig {
         auth.is_some_and(|auth| auth != AuthConfig::None)
     }
 
-    /// The host names that a registry with this answers under, that of its token endpoint included. Empty if the preset is
-    /// unknown.
+    /// The host names that a registry with this answers under, those of its token endpoint and of its second host included.
+    /// Empty if the preset is unknown.
     pub fn host_names(&self) -> Vec<String> {
         let preset = Preset::find(preset_name(self));
-        match (&self.hosts, preset) {
+        let mut hosts = match (&self.hosts, preset) {
             (Some(hosts), _) => hosts.clone(),
             (None, Some(preset)) => preset.hosts.into_iter().chain(preset.token_host).collect(),
             (None, None) => Vec::new(),
-        }
+        };
+        hosts.extend(self.api.redirect_blobs.clone());
+        hosts
     }
 }
 
@@ -110,6 +118,7 @@ pub(crate) fn check(name: &str, config: &RegistryConfig) -> Result<Settings, Vec
         hides_absent: preset.hides_absent,
         library: preset.library,
         push: config.push.unwrap_or(preset.push),
+        api: check_api(&config.api, &preset.api, &mut errors),
         headers: preset.headers.iter().filter_map(read_header).collect(),
         images: check_images(&config.images, preset.library, &mut errors),
         rules: check_rules(&config.rules, &mut errors),
@@ -212,43 +221,31 @@ fn compose_uuid(registry: &str, account: &AccountName) -> uuid::Uuid {
     uuid::Builder::from_random_bytes(bytes).into_uuid()
 }
 
-fn check_images(images: &[ImageConfig], library: bool, errors: &mut Vec<ConfigError>) -> Vec<ImageSpec> {
-    let mut specs: Vec<ImageSpec> = Vec::new();
+fn check_images(images: &[ImageConfig], library: bool, errors: &mut Vec<ConfigError>) -> Vec<ImageSource> {
+    let mut sources = Vec::new();
     let mut seen = std::collections::HashSet::new();
     for (n, image) in images.iter().enumerate() {
-        let n_before = errors.len();
-        let mut platforms = Vec::new();
-        for (p, platform) in image.platforms.iter().enumerate() {
-            match platform.parse() {
-                Ok(platform) => platforms.push(platform),
-                Err(error) => {
-                    errors.push(ConfigError::new(format!("images[{n}].platforms[{p}]"), error).at(platform.span))
-                }
-            }
-        }
-        let spec = match image.name.parse::<ImageSpec>() {
-            Ok(spec) => ImageSpec { layers: image.layers.clone(), platforms, ..spec },
-            Err(error) => {
-                let error = ConfigError::new(format!("images[{n}].name"), error).at(image.name.span);
-                errors.push(
-                    error.hint("write repository and tag, without the registry's host: `harness/ci-addon:1.16.92`"),
-                );
+        let mut source = match image.source() {
+            Ok(source) => source,
+            Err(below) => {
+                errors.extend(below.into_iter().map(|error| error.below(&format!("images[{n}]"))));
                 continue;
             }
         };
-        let spec = if library { spec.in_library() } else { spec };
-        if let Err(error) = spec.check() {
-            errors.push(ConfigError::new(format!("images[{n}]"), error).at(image.name.span));
+        let (repository, tag) = match &mut source {
+            ImageSource::MadeUp(spec) => (&mut spec.repository, &spec.tag),
+            ImageSource::File(spec) => (&mut spec.repository, &spec.tag),
+        };
+        if library {
+            *repository = in_library(repository.clone());
         }
-        if !seen.insert((spec.repository.clone(), spec.tag.clone())) {
+        if !seen.insert((repository.clone(), tag.clone())) {
             let message = format!("image `{}` is there twice", image.name);
             errors.push(ConfigError::new(format!("images[{n}].name"), message).at(image.name.span));
         }
-        if errors.len() == n_before {
-            specs.push(spec);
-        }
+        sources.push(source);
     }
-    specs
+    sources
 }
 
 fn check_rules(rules: &[Spanned<Rule>], errors: &mut Vec<ConfigError>) -> Vec<Rule> {
@@ -285,6 +282,7 @@ mod tests {
                 { "when": { "manifest": "get", "blob": "get" }, "then": { "answer": { "status": 700 } } },
             ],
             "accounts": [{ "name": "ci", "password": "x" }],
+            "api": { "warnings": ["two\nlines", "x".repeat(5000)], "mirror-of": ["nowhere"] },
         }));
         // Whether accounts are of use cannot be said where the preset is unknown.
         let fields: Vec<_> = told.iter().map(|told| told.split(": ").next().unwrap()).collect();
@@ -293,6 +291,9 @@ mod tests {
             [
                 "preset",
                 "path",
+                "api.warnings[0]",
+                "api.warnings",
+                "api.mirror-of[0]",
                 "images[0].name",
                 "images[1].name",
                 "images[2].platforms[0]",

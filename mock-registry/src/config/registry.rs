@@ -2,10 +2,12 @@
 
 use std::time::Duration;
 
-use oci::{AccountName, ByteSize, PullLimit};
+use oci::{AccountName, PullLimit};
 use schemars::JsonSchema;
 use serde::{Deserialize, Deserializer};
 use testbed::{Secret, rule::Rule, yaml::Spanned};
+
+use super::{ApiConfig, ImageConfig};
 
 /// One registry: a preset, and what is different about it.
 #[derive(Clone, Debug, Default, Deserialize, JsonSchema)]
@@ -38,6 +40,8 @@ pub struct RegistryConfig {
     pub rules: Vec<Spanned<Rule>>,
     /// Whether it takes pushes; with authentication, from accounts only. Default: the preset's.
     pub push: Option<bool>,
+    /// What its API does where the specification leaves a choice. Default: the preset's.
+    pub api: ApiConfig,
 }
 
 /// What a registry asks clients for.
@@ -65,20 +69,6 @@ pub struct AccountConfig {
     pub limit: Option<PullLimit>,
 }
 
-/// An image whose bytes are made up: the same seed, name and sizes give the same bytes in every registry.
-#[derive(Clone, Debug, Deserialize, JsonSchema)]
-#[serde(rename_all = "kebab-case", deny_unknown_fields, expecting = "an image")]
-pub struct ImageConfig {
-    /// Repository and tag, as they are called in the registry: `harness/ci-addon:1.16.92`. Without a tag: `latest`.
-    pub name: Spanned<String>,
-    /// The sizes of its layers, lowest first: `[2MiB, 512KiB]`. Default: none.
-    #[serde(default)]
-    pub layers: Vec<ByteSize>,
-    /// The platforms of its index: `[linux/amd64, linux/arm64]`. Default: one `linux/amd64` manifest and no index.
-    #[serde(default)]
-    pub platforms: Vec<Spanned<String>>,
-}
-
-fn some_duration<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<Duration>, D::Error> {
+pub(super) fn some_duration<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<Duration>, D::Error> {
     testbed::duration::deserialize(deserializer).map(Some)
 }

@@ -62,12 +62,7 @@ impl Limiter {
 
     /// The limit that `principal` is under; an account's own comes first.
     pub(crate) fn limit_of(&self, settings: &Settings, principal: &Principal) -> Option<PullLimit> {
-        match principal {
-            Principal::Anonymous => self.state().anonymous,
-            Principal::Account(name) => {
-                settings.accounts.get(name).and_then(|account| account.limit).or(self.state().accounts)
-            }
-        }
+        self.state().limit_of(settings, principal)
     }
 
     /// Puts another limit in force; pulls that were made still count.
@@ -97,12 +92,12 @@ impl Limiter {
         now: Timestamp,
         wanted: bool,
     ) -> Option<Standing> {
-        let limit = self.limit_of(settings, principal)?;
+        let mut state = self.state();
+        let limit = state.limit_of(settings, principal)?;
         let key = match principal.account().and_then(|name| settings.accounts.get(name)) {
             Some(account) => LimitKey::Account(account.uuid),
             None => LimitKey::of_address(address),
         };
-        let mut state = self.state();
         if state.windows.len() >= state.sweep_at {
             let longest = state.longest;
             state.windows.retain(|_, window| !window.is_idle(longest, now));
@@ -116,6 +111,15 @@ impl Limiter {
 
     fn state(&self) -> MutexGuard<'_, State> {
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl State {
+    fn limit_of(&self, settings: &Settings, principal: &Principal) -> Option<PullLimit> {
+        match principal {
+            Principal::Anonymous => self.anonymous,
+            Principal::Account(name) => settings.accounts.get(name).and_then(|account| account.limit).or(self.accounts),
+        }
     }
 }
 

@@ -1,59 +1,105 @@
-//! All repositories of a registry, in memory.
+//! The medium that is none: what is pushed stays in memory, within bounds, and ends with the process.
 
-use std::{
-    collections::BTreeMap,
-    sync::{Arc, PoisonError, RwLock},
+use bytes::{Bytes, BytesMut};
+use oci::{Algorithm, Digest, RepositoryName, Tag};
+
+use super::{
+    Content, Room, StoreError, StoredManifest,
+    content::Kept,
+    medium::{Found, Intake, Keeper, Medium},
+    room::Held,
 };
+use crate::error::RegistryError;
 
-use oci::{Digest, RepositoryName};
-use testbed::Seed;
+/// The largest blob that can be pushed.
+pub(crate) const MAX_BLOB_BYTES: u64 = 2 << 30;
 
-use super::{Repository, layer::Noise, synthetic::Synthetic};
-use crate::image::ImageSpec;
-
-/// All repositories of a registry. Clones share them.
-#[derive(Clone, Debug)]
-pub(crate) struct Store(Arc<Shared>);
-
+/// Keeps what is pushed in memory, in the room that there is.
 #[derive(Debug)]
-struct Shared {
-    repositories: RwLock<BTreeMap<RepositoryName, Arc<Repository>>>,
-    noise: Noise,
+pub(crate) struct Memory {
+    room: Room,
 }
 
-impl Store {
-    /// An empty store, whose made-up images come from `seed`.
-    pub(crate) fn new(seed: Seed) -> Self {
-        Self(Arc::new(Shared { repositories: RwLock::default(), noise: Noise::new(seed) }))
+/// The index of a repository holds all that it has.
+#[derive(Debug)]
+struct InIndex;
+
+#[derive(Debug)]
+struct Gathered {
+    data: BytesMut,
+    held: Held,
+}
+
+impl Memory {
+    /// Memory of which no more than `room` is taken.
+    pub(crate) fn new(room: Room) -> Self {
+        Self { room }
+    }
+}
+
+impl Medium for Memory {
+    fn is_immediate(&self) -> bool {
+        true
     }
 
-    /// The repository called `name`, if anything was ever put there.
-    pub(crate) fn find(&self, name: &RepositoryName) -> Option<Arc<Repository>> {
-        self.0.repositories.read().unwrap_or_else(PoisonError::into_inner).get(name).cloned()
+    fn max_blob_bytes(&self) -> u64 {
+        MAX_BLOB_BYTES
     }
 
-    /// The repository called `name`, made now if it is new.
-    pub(crate) fn find_or_make(&self, name: &RepositoryName) -> Arc<Repository> {
-        if let Some(repository) = self.find(name) {
-            return repository;
+    fn open(&self, _: &RepositoryName) -> Result<(Box<dyn Keeper>, Found), StoreError> {
+        Ok((Box::new(InIndex), Found::default()))
+    }
+
+    fn intake(&self) -> Box<dyn Intake> {
+        Box::new(Gathered { data: BytesMut::new(), held: self.room.hold() })
+    }
+}
+
+impl Keeper for InIndex {
+    fn admit_blob(&mut self, _: &Digest) -> Result<(), StoreError> {
+        Ok(())
+    }
+
+    fn link_blob(&mut self, _: &Digest, blob: &Kept) -> Result<Option<Kept>, StoreError> {
+        Ok(Some(blob.clone()))
+    }
+
+    fn remove_blob(&mut self, _: &Digest) -> Result<(), StoreError> {
+        Ok(())
+    }
+
+    fn keep_manifest(&mut self, _: &StoredManifest, _: &[Tag], _: bool) -> Result<(), StoreError> {
+        Ok(())
+    }
+
+    fn remove_tag(&mut self, _: &Tag) -> Result<(), StoreError> {
+        Ok(())
+    }
+
+    fn remove_manifest(&mut self, _: &Digest) -> Result<(), StoreError> {
+        Ok(())
+    }
+}
+
+impl Intake for Gathered {
+    fn append(&mut self, pieces: &[Bytes]) -> Result<(), RegistryError> {
+        for piece in pieces {
+            self.held.add(piece.len() as u64)?;
+            self.data.extend_from_slice(piece);
         }
-        let mut repositories = self.0.repositories.write().unwrap_or_else(PoisonError::into_inner);
-        Arc::clone(repositories.entry(name.clone()).or_default())
+        Ok(())
     }
 
-    /// The names of all repositories, sorted.
-    pub(crate) fn names(&self) -> Vec<RepositoryName> {
-        self.0.repositories.read().unwrap_or_else(PoisonError::into_inner).keys().cloned().collect()
+    fn truncate(&mut self, n_bytes: u64) {
+        self.data.truncate(usize::try_from(n_bytes).unwrap_or(usize::MAX));
+        self.held.shrink_to(n_bytes);
     }
 
-    /// Puts a made-up image in; nothing of it is computed yet.
-    pub(crate) fn add_later(&self, spec: &ImageSpec) {
-        let image = Arc::new(Synthetic::new(&self.0.noise, spec));
-        self.find_or_make(&spec.repository).put_later(spec.tag.clone(), image);
+    fn digest(&mut self, algorithm: Algorithm) -> Result<Digest, StoreError> {
+        Ok(Digest::of_with(algorithm, &self.data))
     }
 
-    /// Which layer of its manifest a blob is, from 1, if that is known.
-    pub(crate) fn layer_number(&self, name: &RepositoryName, digest: &Digest) -> Option<usize> {
-        self.find(name)?.layer_number(digest)
+    fn keep(self: Box<Self>, _: &RepositoryName, _: &Digest) -> Result<Kept, StoreError> {
+        Ok(Kept::Ready(Content::Memory(self.held.beside(self.data.freeze()))))
     }
 }

@@ -1,26 +1,28 @@
-//! One repository: manifests by digest, tags, blobs, and the images not composed yet.
+//! One repository: what was pushed to it, and the images made up in it.
 //!
 //! A made-up image is composed, which hashes its layers, when its tag is asked for. What a digest names that is not known is
 //! looked for in the images that were not composed yet, smallest first, and in no more than 1 GiB of them for each
 //! repository: whoever asks for digests that nobody has must not have terabytes hashed.
 //!
-//! A read takes a read lock for one look into a map; a push holds the write lock for one insertion, never while bytes move.
+//! A read takes a read lock for one look into a map. Who writes waits for the one who writes before; what is pushed is on the
+//! medium before it is in the index, and the index is locked for one insertion, never while bytes move.
 
-use std::{
-    collections::{BTreeMap, HashMap},
-    sync::{Arc, PoisonError, RwLock, RwLockReadGuard, RwLockWriteGuard},
-};
+use std::sync::{Arc, OnceLock, PoisonError, RwLock, RwLockReadGuard, RwLockWriteGuard};
 
 use bytes::Bytes;
-use oci::{Digest, MediaType, Reference, Tag};
+use http::HeaderValue;
+use oci::{Digest, Manifest, MediaType, Reference, RepositoryName, Tag};
+use tokio::sync::{Mutex, OnceCell};
 
 use super::{
-    Content,
-    synthetic::{Composed, Synthetic},
+    Content, StoreError,
+    content::Kept,
+    medium::{Keeper, Medium, run},
+    session::Received,
+    shelf::Shelf,
+    synthetic::Synthetic,
 };
-
-/// How much of a repository is hashed in search of digests that are not known.
-const MAX_SEARCHED_BYTES: u64 = 1 << 30;
+use crate::header::header_value;
 
 /// A manifest as it was pushed.
 #[derive(Clone, Debug)]
@@ -31,148 +33,289 @@ pub(crate) struct StoredManifest {
     pub(crate) media_type: MediaType,
     /// The bytes, unchanged.
     pub(crate) bytes: Bytes,
+    /// What every answer with it says of it.
+    pub(crate) head: ManifestHead,
+    /// What it refers to, read when that is asked for the first time.
+    subject: OnceLock<Option<Digest>>,
+}
+
+/// The headers of a manifest, written once: a clone of one is a pointer.
+#[derive(Clone, Debug)]
+pub(crate) struct ManifestHead {
+    /// `Content-Type`: the media type.
+    pub(crate) content_type: HeaderValue,
+    /// `Content-Length`, in bytes.
+    pub(crate) content_length: HeaderValue,
+    /// `Docker-Content-Digest`.
+    pub(crate) content_digest: HeaderValue,
+    /// `ETag`: the quoted digest.
+    pub(crate) etag: HeaderValue,
 }
 
 impl StoredManifest {
     /// `bytes` under their sha256 digest.
     pub(crate) fn new(media_type: MediaType, bytes: Bytes) -> Self {
-        Self { digest: Digest::of(&bytes), media_type, bytes }
+        Self::under(Digest::of(&bytes), media_type, bytes)
+    }
+
+    /// `bytes` under `digest`, which is theirs.
+    pub(crate) fn under(digest: Digest, media_type: MediaType, bytes: Bytes) -> Self {
+        let head = ManifestHead {
+            content_type: header_value(&media_type),
+            content_length: HeaderValue::from(bytes.len()),
+            content_digest: header_value(&digest),
+            etag: header_value(format_args!("\"{digest}\"")),
+        };
+        Self { digest, media_type, bytes, head, subject: OnceLock::new() }
+    }
+
+    /// The digest of the manifest that it refers to, if it refers to one.
+    pub(crate) fn subject(&self) -> Option<&Digest> {
+        let read = || Some(Manifest::parse(&self.bytes, Some(&self.media_type)).ok()?.subject()?.digest.clone());
+        self.subject.get_or_init(read).as_ref()
     }
 }
 
-/// One repository.
-#[derive(Debug, Default)]
-pub(crate) struct Repository(RwLock<Shelf>);
-
-#[derive(Debug, Default)]
-struct Shelf {
-    manifests: HashMap<Digest, StoredManifest>,
-    tags: BTreeMap<Tag, Tagged>,
-    blobs: HashMap<Digest, Blob>,
-    /// How much was hashed in search of digests.
-    searched_bytes: u64,
-}
-
-#[derive(Clone, Debug)]
-enum Tagged {
-    Known(Digest),
-    /// What the tag names is computed when it is asked for.
-    Later {
-        image: Arc<Synthetic>,
-        /// Whether it was charged to what may be searched: once, however many look into it at the same time.
-        is_searched: bool,
-    },
-}
-
-#[derive(Clone, Debug)]
-struct Blob {
-    content: Content,
-    /// Which layer of its manifest it is, from 1.
-    layer: Option<usize>,
+/// One repository. What an earlier life left there is in it once it is [ready](Self::ready).
+#[derive(Debug)]
+pub(crate) struct Repository {
+    name: RepositoryName,
+    medium: Arc<dyn Medium>,
+    shelf: RwLock<Shelf>,
+    /// Held by the one who writes.
+    keeper: OnceCell<Arc<Mutex<Box<dyn Keeper>>>>,
 }
 
 impl Repository {
+    /// The repository called `name`, which nobody has read yet.
+    pub(crate) fn new(name: RepositoryName, medium: Arc<dyn Medium>) -> Self {
+        Self { name, medium, shelf: RwLock::default(), keeper: OnceCell::new() }
+    }
+
+    /// Reads what an earlier life left here, the first time.
+    ///
+    /// # Errors
+    /// It cannot be read.
+    pub(crate) async fn ready(self: Arc<Self>) -> Result<Arc<Self>, StoreError> {
+        if !self.keeper.initialized() {
+            // Boxed, as composing is: what is done once needs no room in every exchange.
+            Box::pin(self.keeper()).await?;
+        }
+        Ok(self)
+    }
+
+    async fn keeper(self: &Arc<Self>) -> Result<&Arc<Mutex<Box<dyn Keeper>>>, StoreError> {
+        let open = async || {
+            let repository = Arc::clone(self);
+            run(self.medium.is_immediate(), move || repository.open()).await
+        };
+        self.keeper.get_or_try_init(open).await
+    }
+
+    fn open(&self) -> Result<Arc<Mutex<Box<dyn Keeper>>>, StoreError> {
+        let (keeper, found) = self.medium.open(&self.name)?;
+        let mut shelf = self.shelf_mut();
+        for (digest, blob) in found.blobs {
+            shelf.put_blob(digest, blob);
+        }
+        for manifest in found.manifests {
+            let layers = match Manifest::parse(&manifest.bytes, Some(&manifest.media_type)) {
+                Ok(Manifest::Image(image)) => image.layers.into_iter().map(|layer| layer.digest).collect(),
+                _ => Vec::new(),
+            };
+            shelf.put_manifest(Arc::new(manifest), &[], &layers);
+        }
+        for (tag, digest) in found.tags {
+            shelf.put_tag(tag, digest);
+        }
+        Ok(Arc::new(Mutex::new(keeper)))
+    }
+
     /// The manifest that `reference` names; composes made-up images of this repository if it has to.
-    pub(crate) async fn manifest(&self, reference: &Reference) -> Option<StoredManifest> {
+    pub(crate) async fn manifest(&self, reference: &Reference) -> Option<Arc<StoredManifest>> {
         loop {
-            if let Some(manifest) = self.known_manifest(reference) {
+            if let Some(manifest) = self.shelf().manifest(reference) {
                 return Some(manifest);
             }
-            self.compose_next(reference.tag()).await?;
+            Box::pin(self.compose_next(reference.tag())).await?;
         }
     }
 
-    /// The blob under `digest`; composes made-up images of this repository if it has to.
-    pub(crate) async fn blob(&self, digest: &Digest) -> Option<Content> {
+    /// The blob under `digest`, open to be read; composes made-up images of this repository if it has to. One that was damaged
+    /// on the medium is absent.
+    ///
+    /// # Errors
+    /// The medium cannot be read.
+    pub(crate) async fn blob(&self, digest: &Digest) -> Result<Option<Content>, StoreError> {
+        Ok(match self.kept_blob(digest).await {
+            None => None,
+            Some(Kept::Ready(content)) => Some(content),
+            Some(Kept::File(file)) => Box::pin(file.open()).await?.map(|file| Content::File(Arc::new(file))),
+        })
+    }
+
+    /// The blob under `digest` as the index holds it; composes made-up images of this repository if it has to.
+    pub(crate) async fn kept_blob(&self, digest: &Digest) -> Option<Kept> {
         loop {
-            if let Some(blob) = self.shelf().blobs.get(digest) {
-                return Some(blob.content.clone());
+            if let Some(kept) = self.shelf().blob(digest) {
+                return Some(kept);
             }
-            self.compose_next(None).await?;
+            Box::pin(self.compose_next(None)).await?;
         }
+    }
+
+    /// Whether the blob is known to be here, nothing being composed for it.
+    pub(crate) fn knows_blob(&self, digest: &Digest) -> bool {
+        self.shelf().blob(digest).is_some()
+    }
+
+    /// Whether the blob is known, made-up images aside that were not composed yet.
+    pub(crate) fn has_blob(&self, digest: &Digest) -> bool {
+        self.shelf().blob(digest).is_some()
     }
 
     /// Which layer of its manifest the blob is, from 1, if that is known.
     pub(crate) fn layer_number(&self, digest: &Digest) -> Option<usize> {
-        self.shelf().blobs.get(digest)?.layer
+        self.shelf().layer_number(digest)
     }
 
     /// All tags, sorted.
     pub(crate) fn tags(&self) -> Vec<Tag> {
-        self.shelf().tags.keys().cloned().collect()
+        self.shelf().tags_after(None).cloned().collect()
+    }
+
+    /// The first `n` tags behind `last`, which need not be one, sorted.
+    pub(crate) fn tags_after(&self, last: Option<&str>, n: usize) -> Vec<Tag> {
+        self.shelf().tags_after(last).take(n).cloned().collect()
     }
 
     /// The manifests that are known, for those who look for referrers.
-    pub(crate) fn manifests(&self) -> Vec<StoredManifest> {
-        self.shelf().manifests.values().cloned().collect()
+    pub(crate) fn manifests(&self) -> Vec<Arc<StoredManifest>> {
+        self.shelf().manifests().cloned().collect()
     }
 
-    /// Keeps `manifest`, lets `tags` name it, and remembers which blobs are its layers.
-    pub(crate) fn put_manifest(&self, manifest: StoredManifest, tags: &[Tag], layers: &[Digest]) {
-        let mut shelf = self.shelf_mut();
-        for tag in tags {
-            shelf.tags.insert(tag.clone(), Tagged::Known(manifest.digest.clone()));
-        }
-        for (n, layer) in layers.iter().enumerate() {
-            if let Some(blob) = shelf.blobs.get_mut(layer) {
-                blob.layer.get_or_insert(n + 1);
-            }
-        }
-        shelf.manifests.insert(manifest.digest.clone(), manifest);
+    /// Keeps `manifest`, lets `tags` name it, and remembers which blobs are its `layers`.
+    ///
+    /// # Errors
+    /// The medium cannot keep it.
+    pub(crate) async fn put_manifest(
+        self: &Arc<Self>,
+        manifest: StoredManifest,
+        tags: Vec<Tag>,
+        layers: Vec<Digest>,
+    ) -> Result<(), StoreError> {
+        self.write(move |repository, keeper| {
+            let is_blob = repository.shelf().blob(&manifest.digest).is_some();
+            keeper.keep_manifest(&manifest, &tags, is_blob)?;
+            repository.shelf_mut().put_manifest(Arc::new(manifest), &tags, &layers);
+            Ok(())
+        })
+        .await
     }
 
-    /// Keeps a blob.
-    pub(crate) fn put_blob(&self, digest: Digest, content: Content) {
-        self.shelf_mut().blobs.entry(digest).or_insert(Blob { content, layer: None });
+    /// Keeps a blob that has arrived.
+    ///
+    /// # Errors
+    /// The medium cannot keep it.
+    pub(crate) async fn put_blob(self: &Arc<Self>, received: Received) -> Result<(), StoreError> {
+        self.write(move |repository, keeper| {
+            let Received { digest, intake } = received;
+            let kept = intake.keep(&repository.name, &digest)?;
+            keeper.admit_blob(&digest)?;
+            repository.shelf_mut().put_blob(digest, kept);
+            Ok(())
+        })
+        .await
+    }
+
+    /// Keeps a blob of another repository here too; false if it is there no longer, or is not to be had without its bytes
+    /// being pushed.
+    ///
+    /// # Errors
+    /// The medium cannot keep it.
+    pub(crate) async fn link_blob(self: &Arc<Self>, digest: &Digest, blob: Kept) -> Result<bool, StoreError> {
+        let digest = digest.clone();
+        self.write(move |repository, keeper| {
+            let Some(kept) = keeper.link_blob(&digest, &blob)? else { return Ok(false) };
+            keeper.admit_blob(&digest)?;
+            repository.shelf_mut().put_blob(digest, kept);
+            Ok(true)
+        })
+        .await
     }
 
     /// Keeps an image that is composed when it is asked for.
     pub(crate) fn put_later(&self, tag: Tag, image: Arc<Synthetic>) {
-        self.shelf_mut().tags.insert(tag, Tagged::Later { image, is_searched: false });
+        self.shelf_mut().put_later(tag, image);
     }
 
-    /// Takes the tag away; false if there is none.
-    pub(crate) fn remove_tag(&self, tag: &Tag) -> bool {
-        self.shelf_mut().tags.remove(tag).is_some()
+    /// Takes the tag away without composing what it names; false if there is none.
+    ///
+    /// # Errors
+    /// The medium cannot be written.
+    pub(crate) async fn remove_tag(self: &Arc<Self>, tag: &Tag) -> Result<bool, StoreError> {
+        let tag = tag.clone();
+        self.write(move |repository, keeper| {
+            keeper.remove_tag(&tag)?;
+            Ok(repository.shelf_mut().remove_tag(&tag))
+        })
+        .await
     }
 
     /// Takes a tag away alone, or a manifest with the tags that name it; false if there is none. Composes what it takes
     /// away: a manifest stays without its tag, and must not come back after its end.
-    pub(crate) async fn delete_manifest(&self, reference: &Reference) -> bool {
+    ///
+    /// # Errors
+    /// The medium cannot be written.
+    pub(crate) async fn delete_manifest(self: &Arc<Self>, reference: &Reference) -> Result<bool, StoreError> {
         if self.manifest(reference).await.is_none() {
-            return false;
+            return Ok(false);
         }
-        let mut shelf = self.shelf_mut();
-        match reference {
-            Reference::Tag(tag) => shelf.tags.remove(tag).is_some(),
-            Reference::Digest(digest) => {
-                shelf.tags.retain(|_, tagged| !matches!(tagged, Tagged::Known(named) if named == digest));
-                shelf.manifests.remove(digest).is_some()
+        let reference = reference.clone();
+        self.write(move |repository, keeper| match reference {
+            Reference::Tag(tag) => {
+                keeper.remove_tag(&tag)?;
+                Ok(repository.shelf_mut().remove_tag(&tag))
             }
-        }
+            Reference::Digest(digest) => {
+                keeper.remove_manifest(&digest)?;
+                Ok(repository.shelf_mut().remove_manifest(&digest))
+            }
+        })
+        .await
     }
 
     /// Takes the blob away, composing it if it has to; false if there is none.
-    pub(crate) async fn delete_blob(&self, digest: &Digest) -> bool {
-        self.blob(digest).await.is_some() && self.shelf_mut().blobs.remove(digest).is_some()
+    ///
+    /// # Errors
+    /// The medium cannot be written.
+    pub(crate) async fn delete_blob(self: &Arc<Self>, digest: &Digest) -> Result<bool, StoreError> {
+        if self.kept_blob(digest).await.is_none() {
+            return Ok(false);
+        }
+        let digest = digest.clone();
+        self.write(move |repository, keeper| {
+            keeper.remove_blob(&digest)?;
+            Ok(repository.shelf_mut().remove_blob(&digest))
+        })
+        .await
     }
 
-    fn known_manifest(&self, reference: &Reference) -> Option<StoredManifest> {
-        let shelf = self.shelf();
-        let digest = match reference {
-            Reference::Digest(digest) => digest,
-            Reference::Tag(tag) => match shelf.tags.get(tag)? {
-                Tagged::Known(digest) => digest,
-                Tagged::Later { .. } => return None,
-            },
-        };
-        shelf.manifests.get(digest).cloned()
+    /// Changes what is kept, alone. It is done to its end also when nobody waits for it any more, so that index and medium
+    /// stay the same.
+    async fn write<T: Send + 'static>(
+        self: &Arc<Self>,
+        change: impl FnOnce(&Self, &mut dyn Keeper) -> Result<T, StoreError> + Send + 'static,
+    ) -> Result<T, StoreError> {
+        let mut keeper = Arc::clone(self.keeper().await?).lock_owned().await;
+        let repository = Arc::clone(self);
+        run(self.medium.is_immediate(), move || change(&repository, &mut **keeper)).await
     }
 
     /// Composes the image under `wanted`, or the smallest one if there is no tag; `None` if there is none left.
     async fn compose_next(&self, wanted: Option<&Tag>) -> Option<()> {
         let (tag, image) = match wanted {
-            Some(tag) => self.shelf().later(tag)?,
+            Some(tag) => (tag.clone(), self.shelf().later(tag)?),
             None => self.shelf_mut().next_searched()?,
         };
         let composed = image.composed().await;
@@ -181,51 +324,11 @@ impl Repository {
     }
 
     fn shelf(&self) -> RwLockReadGuard<'_, Shelf> {
-        self.0.read().unwrap_or_else(PoisonError::into_inner)
+        self.shelf.read().unwrap_or_else(PoisonError::into_inner)
     }
 
     fn shelf_mut(&self) -> RwLockWriteGuard<'_, Shelf> {
-        self.0.write().unwrap_or_else(PoisonError::into_inner)
-    }
-}
-
-impl Shelf {
-    fn later(&self, tag: &Tag) -> Option<(Tag, Arc<Synthetic>)> {
-        match self.tags.get(tag)? {
-            Tagged::Later { image, .. } => Some((tag.clone(), Arc::clone(image))),
-            Tagged::Known(_) => None,
-        }
-    }
-
-    /// The image to search next, charged to what may be searched.
-    fn next_searched(&mut self) -> Option<(Tag, Arc<Synthetic>)> {
-        let later = self.tags.iter_mut().filter_map(|(tag, tagged)| match tagged {
-            Tagged::Later { image, is_searched } => {
-                let n_bytes = if *is_searched { 0 } else { image.uncomposed_bytes() };
-                Some((n_bytes, tag, image, is_searched))
-            }
-            Tagged::Known(_) => None,
-        });
-        let (n_bytes, tag, image, is_searched) = later.min_by_key(|(n_bytes, ..)| *n_bytes)?;
-        let searched_bytes = self.searched_bytes.checked_add(n_bytes).filter(|sum| *sum <= MAX_SEARCHED_BYTES)?;
-        *is_searched = true;
-        self.searched_bytes = searched_bytes;
-        Some((tag.clone(), Arc::clone(image)))
-    }
-
-    fn take_in(&mut self, tag: &Tag, image: &Arc<Synthetic>, composed: &Composed) {
-        // Meanwhile the tag may have been pushed, or another request may have come first.
-        let is_same = matches!(self.tags.get(tag), Some(Tagged::Later { image: now, .. }) if Arc::ptr_eq(now, image));
-        if !is_same {
-            return;
-        }
-        self.tags.insert(tag.clone(), Tagged::Known(composed.digest.clone()));
-        for manifest in &composed.manifests {
-            self.manifests.insert(manifest.digest.clone(), manifest.clone());
-        }
-        for (digest, content, layer) in &composed.blobs {
-            self.blobs.entry(digest.clone()).or_insert_with(|| Blob { content: content.clone(), layer: *layer });
-        }
+        self.shelf.write().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
@@ -234,7 +337,14 @@ mod tests {
     use testbed::Seed;
 
     use super::*;
-    use crate::{ImageSpec, store::layer::Noise};
+    use crate::{
+        ImageSpec,
+        store::{Memory, Room, shelf::MAX_SEARCHED_BYTES, synthetic::Noise},
+    };
+
+    fn repository() -> Repository {
+        Repository::new("a/b".parse().unwrap(), Arc::new(Memory::new(Room::default())))
+    }
 
     fn put(repository: &Repository, name: &str, size: &str) -> Arc<Synthetic> {
         let spec = ImageSpec::new(name, [size.parse().unwrap()]).unwrap();
@@ -245,11 +355,11 @@ mod tests {
 
     #[tokio::test]
     async fn a_digest_is_searched_in_small_images_and_not_in_huge_ones() {
-        let repository = Repository::default();
+        let repository = repository();
         let huge = put(&repository, "a/b:1", "2GiB");
         let small = put(&repository, "a/b:2", "2MiB");
         let known = small.composed().await.digest.clone();
-        assert!(repository.blob(&Digest::of(b"absent")).await.is_none());
+        assert!(repository.blob(&Digest::of(b"absent")).await.unwrap().is_none());
         assert!(repository.manifest(&Reference::Digest(Digest::of(b"absent"))).await.is_none());
         assert!(huge.uncomposed_bytes() > 0);
         assert!(repository.manifest(&Reference::Digest(known)).await.is_some());
@@ -257,12 +367,12 @@ mod tests {
 
     #[tokio::test]
     async fn those_who_search_at_once_are_charged_once() {
-        let repository = Repository::default();
+        let repository = repository();
         let image = put(&repository, "a/b:1", "2MiB");
         repository.shelf_mut().searched_bytes = MAX_SEARCHED_BYTES - (3 << 20);
         let found = [0; 3].map(|_| repository.shelf_mut().next_searched());
         assert!(found.iter().all(Option::is_some));
         let layer = image.composed().await.blobs[0].0.clone();
-        assert!(repository.blob(&layer).await.is_some());
+        assert!(repository.blob(&layer).await.unwrap().is_some());
     }
 }

@@ -66,11 +66,6 @@ impl Held {
         self.n_bytes -= freed;
     }
 
-    /// All of it, so that nothing is left here.
-    pub(crate) fn take(&mut self) -> Self {
-        Self { room: self.room.clone(), n_bytes: std::mem::take(&mut self.n_bytes) }
-    }
-
     /// `data`, which from now on holds this part.
     pub(crate) fn beside(self, data: Bytes) -> Bytes {
         Bytes::from_owner(Kept { data, _held: self })

@@ -1,4 +1,4 @@
-//! Blobs that are being pushed: sessions with a bound on their number and size.
+//! Blobs that are being pushed: sessions with a bound on their number.
 //!
 //! Clients go away without a word, so where the most sessions are open, the one that was idle for longest makes way for a
 //! new one: its upload is unknown from then on, as after the purge of a real registry.
@@ -8,16 +8,13 @@ use std::{
     sync::{Arc, Mutex, MutexGuard, PoisonError},
 };
 
-use bytes::{Bytes, BytesMut};
-use oci::{Algorithm, Digest, Digester, RepositoryName, UploadId};
+use oci::{Algorithm, RepositoryName, UploadId};
 use rand_chacha::ChaCha8Rng;
 use testbed::Seed;
 
-use super::room::{Held, Room};
+use super::{Medium, Session};
 use crate::error::RegistryError;
 
-/// The largest blob that can be pushed.
-pub(crate) const MAX_BLOB_BYTES: u64 = 2 << 30;
 /// How many uploads may be open.
 const MAX_SESSIONS: usize = 1_000;
 
@@ -28,7 +25,7 @@ pub(crate) struct Uploads(Arc<Shared>);
 #[derive(Debug)]
 struct Shared {
     state: Mutex<State>,
-    room: Room,
+    medium: Arc<dyn Medium>,
 }
 
 #[derive(Debug)]
@@ -46,37 +43,21 @@ struct Open {
     last_use: u64,
 }
 
-/// One upload: the bytes so far, and their digest.
-#[derive(Debug)]
-pub(crate) struct Session {
-    data: BytesMut,
-    digester: Digester,
-    held: Held,
-    /// Whether its bytes were taken out: who waited for it meanwhile comes too late.
-    is_done: bool,
-}
-
-/// How far a session was, to go back to.
-#[derive(Debug)]
-pub(crate) struct Mark {
-    n_bytes: usize,
-    digester: Digester,
-}
-
 impl Uploads {
-    /// No uploads; their ids are drawn from `seed`, their bytes are kept in `room`.
-    pub(crate) fn new(seed: Seed, room: Room) -> Self {
+    /// No uploads; their ids are drawn from `seed`, their bytes go to `medium`.
+    pub(crate) fn new(seed: Seed, medium: Arc<dyn Medium>) -> Self {
         let state = State { open: HashMap::new(), random: seed.stream("uploads"), n_uses: 0 };
-        Self(Arc::new(Shared { state: Mutex::new(state), room }))
+        Self(Arc::new(Shared { state: Mutex::new(state), medium }))
     }
 
-    /// Opens an upload to `repository`; drops the one that was idle for longest if too many are open.
+    /// Opens an upload to `repository` of a blob whose digest is expected to be of `algorithm`; drops the one that was idle
+    /// for longest if too many are open.
     ///
     /// # Errors
     /// Too many are open, and something arrives in each of them at this moment.
-    pub(crate) fn open(&self, repository: &RepositoryName) -> Result<UploadId, RegistryError> {
+    pub(crate) fn open(&self, repository: &RepositoryName, algorithm: Algorithm) -> Result<UploadId, RegistryError> {
         let too_many = || RegistryError::TooManyUploads { max: MAX_SESSIONS };
-        let session = Arc::new(tokio::sync::Mutex::new(self.session()));
+        let session = Arc::new(tokio::sync::Mutex::new(self.session(algorithm)));
         let mut state = self.state();
         if state.open.len() >= MAX_SESSIONS {
             let evicted = state.longest_idle().ok_or_else(too_many)?;
@@ -92,13 +73,8 @@ impl Uploads {
     }
 
     /// A session of its own, for a blob that comes in one request.
-    pub(crate) fn session(&self) -> Session {
-        Session {
-            data: BytesMut::new(),
-            digester: Digester::new(Algorithm::Sha256),
-            held: self.0.room.hold(),
-            is_done: false,
-        }
+    pub(crate) fn session(&self, algorithm: Algorithm) -> Session {
+        Session::new(&*self.0.medium, algorithm)
     }
 
     /// The open upload `id` to `repository`.
@@ -135,116 +111,35 @@ impl State {
     }
 }
 
-impl Session {
-    /// How many bytes have arrived.
-    ///
-    /// # Errors
-    /// The upload is finished.
-    pub(crate) fn size_bytes(&self) -> Result<u64, RegistryError> {
-        if self.is_done { Err(RegistryError::UploadUnknown) } else { Ok(self.data.len() as u64) }
-    }
-
-    /// Appends what arrived.
-    ///
-    /// # Errors
-    /// The upload is finished; the blob, or everything that was pushed together, becomes too large.
-    pub(crate) fn append(&mut self, piece: &[u8]) -> Result<(), RegistryError> {
-        let n_bytes = piece.len() as u64;
-        if self.size_bytes()? + n_bytes > MAX_BLOB_BYTES {
-            return Err(RegistryError::BlobTooLarge { max_bytes: MAX_BLOB_BYTES });
-        }
-        self.held.add(n_bytes)?;
-        self.digester.update(piece);
-        self.data.extend_from_slice(piece);
-        Ok(())
-    }
-
-    /// Where it is now.
-    pub(crate) fn mark(&self) -> Mark {
-        Mark { n_bytes: self.data.len(), digester: self.digester.clone() }
-    }
-
-    /// Forgets what arrived since `mark`.
-    pub(crate) fn go_back(&mut self, mark: Mark) {
-        self.data.truncate(mark.n_bytes);
-        self.digester = mark.digester;
-        self.held.shrink_to(mark.n_bytes as u64);
-    }
-
-    /// The bytes, if they have the digest that was promised. The upload is finished either way.
-    ///
-    /// # Errors
-    /// They have another digest; the upload is finished already.
-    pub(crate) fn finish(&mut self, expected: &Digest) -> Result<Bytes, RegistryError> {
-        self.size_bytes()?;
-        self.is_done = true;
-        let data = std::mem::take(&mut self.data).freeze();
-        let digester = std::mem::replace(&mut self.digester, Digester::new(Algorithm::Sha256));
-        let room = self.held.take();
-        let actual = match expected.algorithm() {
-            Algorithm::Sha256 => digester.finish(),
-            Algorithm::Sha512 => Digest::of_with(Algorithm::Sha512, &data),
-        };
-        if actual != *expected {
-            return Err(RegistryError::DigestMismatch { expected: expected.clone(), actual });
-        }
-        Ok(room.beside(data))
-    }
-}
-
 #[cfg(test)]
 mod tests {
-    use super::*;
+    use bytes::Bytes;
 
-    fn uploads() -> (Uploads, Room, RepositoryName) {
-        let room = Room::default();
-        (Uploads::new(Seed(1), room.clone()), room, "a/b".parse().unwrap())
-    }
+    use super::*;
+    use crate::store::{Memory, Room};
 
     #[tokio::test]
     async fn at_the_cap_the_upload_that_was_idle_for_longest_makes_way() {
-        let (uploads, room, name) = uploads();
-        let ids: Vec<_> = (0..MAX_SESSIONS).map(|_| uploads.open(&name).unwrap()).collect();
+        let room = Room::default();
+        let uploads = Uploads::new(Seed(1), Arc::new(Memory::new(room.clone())));
+        let name = "a/b".parse().unwrap();
+        let open = || uploads.open(&name, Algorithm::Sha256).unwrap();
+        let ids: Vec<_> = (0..MAX_SESSIONS).map(|_| open()).collect();
         // The first is in use, the second was used since, so the third is the one.
         let busy = uploads.find(&name, &ids[0]).unwrap();
         uploads.find(&name, &ids[1]).unwrap();
-        uploads.find(&name, &ids[2]).unwrap().lock().await.append(b"abandoned").unwrap();
+        let third = uploads.find(&name, &ids[2]).unwrap();
+        third.lock().await.receive().append(Bytes::from_static(b"abandoned")).await.unwrap();
+        drop(third);
         for id in &ids[3..] {
             uploads.find(&name, id).unwrap();
         }
         uploads.find(&name, &ids[1]).unwrap();
         assert_eq!(room.taken_bytes(), 9);
-        let new = uploads.open(&name).unwrap();
+        let new = open();
         assert!(uploads.find(&name, &ids[2]).is_none());
         assert_eq!(room.taken_bytes(), 0);
         assert!([&ids[0], &ids[1], &new].iter().all(|id| uploads.find(&name, id).is_some()));
         drop(busy);
-    }
-
-    #[test]
-    fn a_finished_session_takes_and_gives_nothing_more() {
-        let (uploads, room, _) = uploads();
-        let mut session = uploads.session();
-        session.append(b"hello").unwrap();
-        let bytes = session.finish(&Digest::of(b"hello")).unwrap();
-        assert!(matches!(session.append(b"x"), Err(RegistryError::UploadUnknown)));
-        assert!(matches!(session.finish(&Digest::of(b"hello")), Err(RegistryError::UploadUnknown)));
-        drop(session);
-        assert_eq!(room.taken_bytes(), 5);
-        drop(bytes);
-        assert_eq!(room.taken_bytes(), 0);
-    }
-
-    #[test]
-    fn going_back_forgets_bytes_digest_and_room() {
-        let (uploads, room, _) = uploads();
-        let mut session = uploads.session();
-        session.append(b"hello").unwrap();
-        let mark = session.mark();
-        session.append(b" there").unwrap();
-        session.go_back(mark);
-        assert_eq!(room.taken_bytes(), 5);
-        session.append(b" world").unwrap();
-        assert_eq!(&session.finish(&Digest::of(b"hello world")).unwrap()[..], b"hello world");
     }
 }

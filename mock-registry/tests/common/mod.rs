@@ -9,6 +9,7 @@ use reqwest::{Method, Response, header::HeaderMap};
 use testbed::{
     diagnostic::Source,
     journal::{Entry, Event, Exchange},
+    tls::client_config,
     yaml,
 };
 
@@ -66,7 +67,12 @@ pub(crate) async fn send(registry: &MockRegistry, call: &str, headers: &[(&str, 
 
 pub(crate) fn request(registry: &MockRegistry, call: &str, headers: &[(&str, &str)]) -> reqwest::RequestBuilder {
     let (method, path) = call.split_once(' ').unwrap();
-    let client = reqwest::Client::builder().no_proxy().redirect(reqwest::redirect::Policy::none()).build().unwrap();
+    let client = reqwest::Client::builder()
+        .tls_backend_preconfigured(client_config(&[]).unwrap())
+        .no_proxy()
+        .redirect(reqwest::redirect::Policy::none())
+        .build()
+        .unwrap();
     let mut request = client.request(method.parse::<Method>().unwrap(), format!("{}{path}", registry.url()));
     for (name, value) in headers {
         request = request.header(*name, *value);
@@ -119,6 +125,6 @@ pub(crate) fn image(name: &str, layers: &[&str]) -> ImageConfig {
     ImageConfig {
         name: name.to_owned().into(),
         layers: layers.iter().map(|size| size.parse().unwrap()).collect(),
-        platforms: Vec::new(),
+        ..ImageConfig::default()
     }
 }

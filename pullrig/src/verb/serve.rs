@@ -7,7 +7,7 @@ use std::{
 
 use runner::{
     outcome::Exit,
-    serve::{AccountRequest, ImageRequest, PresetRequest, Ready, ServeError, ServeRequest, Served},
+    serve::{AccountRequest, ImageRequest, ImportRequest, PresetRequest, Ready, ServeError, ServeRequest, Served},
     world::with_causes,
 };
 use testbed::Seed;
@@ -26,15 +26,25 @@ pub(crate) struct Args {
     #[arg(long, value_name = "NAME[=ADDR]", required_unless_present = "scenario")]
     preset: Vec<PresetRequest>,
     /// The registries and the Harness platform of a scenario file, without its steps.
-    #[arg(long, value_name = "FILE", conflicts_with_all = ["preset", "image", "account"])]
+    #[arg(long, value_name = "FILE", conflicts_with_all = ["preset", "image", "import", "account"])]
     scenario: Option<PathBuf>,
     /// An image of every registry, by the sizes of its layers: `library/alpine:3=2MiB,512KiB`. Repeatable.
+    /// With `gzip` or `zstd` the layers are compressed, with `docker` the manifests are Docker's, with platforms there is an
+    /// index: `library/alpine:3=2MiB,gzip,linux/amd64,linux/arm64`.
     #[arg(long, value_name = "NAME=LAYERS")]
     image: Vec<ImageRequest>,
+    /// An image of every registry, read from a file: an OCI image layout, as a folder or a tar, or an archive of `docker save`.
+    /// Of several images in it, the one of that name. Repeatable.
+    #[arg(long, value_name = "NAME=PATH")]
+    import: Vec<ImportRequest>,
     /// An account of every registry. Repeatable.
     // Read as plain text: a value that clap refuses is repeated in its complaint.
     #[arg(long, value_name = "USER:PASSWORD")]
     account: Vec<String>,
+    /// Keep what is pushed in this folder instead of memory, made now if it is new: each repository is an OCI image layout
+    /// below `DIR/REGISTRY/`. What was answered as pushed is there at the next start, however this one ends.
+    #[arg(long, value_name = "DIR", env = "PULLRIG_STORE")]
+    store: Option<PathBuf>,
     /// Write what is ready to this file, as JSON, once everything is.
     #[arg(long, value_name = "PATH", env = "PULLRIG_READY_FILE")]
     ready_file: Option<PathBuf>,
@@ -45,7 +55,7 @@ pub(crate) struct Args {
 
 pub(crate) async fn run(args: Args) -> Exit {
     let served = match args.scenario {
-        Some(file) => Served::start_scenario(&file, args.seed).await,
+        Some(file) => Served::start_scenario(&file, args.store, args.seed).await,
         None => {
             let accounts: Result<Vec<AccountRequest>, String> = args.account.iter().map(|text| text.parse()).collect();
             let accounts = match accounts {
@@ -55,7 +65,8 @@ pub(crate) async fn run(args: Args) -> Exit {
                     return Exit::Usage;
                 }
             };
-            let request = ServeRequest { presets: args.preset, accounts, images: args.image };
+            let Args { preset: presets, image: images, import: imports, store, .. } = args;
+            let request = ServeRequest { presets, accounts, images, imports, store };
             Served::start(request, args.seed).await
         }
     };
@@ -66,7 +77,7 @@ pub(crate) async fn run(args: Args) -> Exit {
             return Exit::Usage;
         }
         Err(ServeError::World(error)) => {
-            say_error(&with_causes(&error), Some("if the port is taken, choose another, or leave the address out"));
+            say_error(&with_causes(&error), Some(error.hint()));
             return Exit::Environment;
         }
     };

@@ -18,7 +18,7 @@ use crate::{
 pub(crate) fn registry(expect: &RegistryExpect, name: &str, entries: &[&Entry], checks: &mut Checks) {
     checks.about(name);
     let exchanges: Vec<_> =
-        exchanges(entries).filter(|exchange| exchange.actor == name && endpoint(exchange).is_some()).collect();
+        exchanges(entries).filter(|exchange| *exchange.actor == *name && endpoint(exchange).is_some()).collect();
     let manifests: Vec<_> = exchanges.iter().copied().filter(|exchange| is_manifest_get(exchange)).collect();
     let count =
         |admits: &dyn Fn(&Exchange) -> bool| exchanges.iter().filter(|exchange| admits(exchange)).count() as u64;
@@ -154,7 +154,7 @@ mod tests {
             refused,
         });
         let event = Event::Exchange(Box::new(Exchange {
-            actor: String::from(actor),
+            actor: actor.into(),
             host: String::from("hub.test"),
             source: IpAddr::from([127, 0, 0, 1]),
             connection: 1,

@@ -1,7 +1,6 @@
 //! Steps that change the world: rules, limits, images.
 
-use mock_registry::{ImageConfig, ImageSpec, Limited};
-use oci::Platform;
+use mock_registry::{ImageSource, Limited};
 
 use super::Run;
 use crate::{
@@ -42,11 +41,14 @@ impl Run<'_> {
 
     pub(super) async fn image(&self, step: &ImageStep) -> Result<Vec<Check>, String> {
         let registry = self.registry(&step.on.value)?;
-        let ImageConfig { name, layers, platforms } = &step.add;
-        let platforms: Vec<Platform> =
-            platforms.iter().map(|platform| platform.parse()).collect::<Result<_, _>>().map_err(told)?;
-        let image = ImageSpec::new(name, layers.iter().copied()).map_err(told)?.with_platforms(platforms);
-        registry.add_image(&image).await.map_err(told)?;
+        let source = step.add.source().map_err(|errors| {
+            let told: Vec<_> = errors.iter().map(ToString::to_string).collect();
+            told.join("; ")
+        })?;
+        match source {
+            ImageSource::MadeUp(image) => registry.add_image(&image).await.map_err(told)?,
+            ImageSource::File(image) => registry.import(&image).await.map_err(told)?,
+        };
         Ok(Vec::new())
     }
 

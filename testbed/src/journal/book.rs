@@ -39,8 +39,8 @@ struct Shared {
     max_entries: usize,
     // A std mutex: an append or a copy of pointers, never an await.
     book: Mutex<Book>,
-    /// The number of the newest entry, for those who wait for one.
-    newest: watch::Sender<u64>,
+    /// Told of each entry while somebody waits for one.
+    appended: watch::Sender<()>,
 }
 
 #[derive(Default)]
@@ -64,7 +64,7 @@ impl Journal {
             clock: clock.clone(),
             max_entries,
             book: Mutex::default(),
-            newest: watch::Sender::new(0),
+            appended: watch::Sender::new(()),
         });
         let journal = Arc::downgrade(&shared);
         clock.observe(Arc::new(move |step| {
@@ -87,7 +87,10 @@ impl Journal {
             book.entries.pop_front();
         }
         drop(book);
-        self.0.newest.send_modify(|newest| *newest = seq.max(*newest));
+        // Who begins to wait after this look finds the entry in the book.
+        if self.0.appended.receiver_count() > 0 {
+            self.0.appended.send_replace(());
+        }
         seq
     }
 
@@ -106,18 +109,18 @@ impl Journal {
 
     /// Waits until there is an entry after number `seq` that `admits` accepts, and returns it.
     pub async fn wait_for(&self, seq: u64, admits: impl Fn(&Entry) -> bool) -> Arc<Entry> {
-        let mut newest = self.0.newest.subscribe();
+        let mut appended = self.0.appended.subscribe();
         let mut seen = seq;
         loop {
-            let last = *newest.borrow_and_update();
+            appended.borrow_and_update();
             for entry in self.since(seen) {
                 if admits(&entry) {
                     return entry;
                 }
+                seen = entry.seq;
             }
-            seen = seen.max(last);
             // The sender lives as long as this journal.
-            if newest.changed().await.is_err() {
+            if appended.changed().await.is_err() {
                 std::future::pending::<()>().await;
             }
         }

@@ -1,6 +1,6 @@
 //! The closed list of what can happen in a world.
 
-use std::{fmt, net::IpAddr, time::Duration};
+use std::{fmt, net::IpAddr, sync::Arc, time::Duration};
 
 use oci::{Digest, EndpointKind, Principal, Reference, RepositoryName};
 use schemars::JsonSchema;
@@ -45,7 +45,7 @@ pub enum Event {
 #[derive(Clone, Debug, Serialize)]
 pub struct Exchange {
     /// The name of the actor in its world: `hub`, `harness`.
-    pub actor: String,
+    pub actor: Arc<str>,
     /// The `Host` header as sent.
     pub host: String,
     /// The client's address.
@@ -131,7 +131,7 @@ pub struct BodyEnded {
     /// The number of the exchange's entry.
     pub exchange: u64,
     /// The actor.
-    pub actor: String,
+    pub actor: Arc<str>,
     /// How many bytes were given to the connection.
     pub sent_bytes: u64,
     /// How it ended.

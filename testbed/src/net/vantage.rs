@@ -1,14 +1,26 @@
 //! A place in the world from which requests are made.
 
-use std::{net::IpAddr, sync::Arc, time::Duration};
+use std::{
+    net::{IpAddr, SocketAddr},
+    sync::Arc,
+    time::Duration,
+};
 
 use globset::{Glob, GlobSet, GlobSetBuilder};
-use reqwest::{Client, Method, RequestBuilder, header::HOST};
+use reqwest::{
+    Client, ClientBuilder, Method, RequestBuilder,
+    dns::{Addrs, Name, Resolve, Resolving},
+    header::HOST,
+};
+use rustls::ClientConfig;
 use thiserror::Error;
 use url::Url;
 
 use super::Names;
-use crate::journal::{EgressRefused, Event, Journal};
+use crate::{
+    journal::{EgressRefused, Event, Journal},
+    tls::{client_config, system_client_config},
+};
 
 /// A place from which requests are made: a delegate, or the client on the user's desk. Cheap to clone; clones share
 /// their connections.
@@ -71,6 +83,9 @@ pub enum VantageError {
     /// The HTTP client could not be set up.
     #[error("cannot set up an HTTP client")]
     Client(#[from] reqwest::Error),
+    /// Its TLS could not be set up.
+    #[error("cannot set up TLS")]
+    Tls(#[from] rustls::Error),
 }
 
 /// The longest that making a connection may take, in wire time.
@@ -79,7 +94,7 @@ const CONNECT_TIMEOUT: Duration = Duration::from_secs(10);
 const READ_TIMEOUT: Duration = Duration::from_secs(30);
 
 impl Vantage {
-    /// A place in a world. `address` is the loopback address that connections come from, which limits by address count;
+    /// A place in a world, which trusts whom `names` trusts by now. `address` is the loopback address that connections come from, which limits by address count;
     /// `allow` lists the hosts that may be reached (`*.docker.io` is a pattern), none lets all of the world's through.
     ///
     /// # Errors
@@ -93,7 +108,8 @@ impl Vantage {
     ) -> Result<Self, VantageError> {
         let allow = allow.map(host_patterns).transpose()?;
         let reach = Reach::World { names: names.clone(), allow, journal: journal.clone() };
-        Self::new(name, address, reach)
+        let client = client(address).dns_resolver(Arc::new(Resolver(names.clone())));
+        Self::new(name, address, reach, client, client_config(&names.trusted())?)
     }
 
     /// A place on the machine's own network, for registries that are not ours.
@@ -101,17 +117,17 @@ impl Vantage {
     /// # Errors
     /// The HTTP client cannot be set up.
     pub fn outside(name: &str) -> Result<Self, VantageError> {
-        Self::new(name, None, Reach::Outside)
+        Self::new(name, None, Reach::Outside, client(None), system_client_config()?)
     }
 
-    fn new(name: &str, address: Option<IpAddr>, reach: Reach) -> Result<Self, VantageError> {
-        let client = Client::builder()
-            .local_address(address)
-            .redirect(reqwest::redirect::Policy::none())
-            .no_proxy()
-            .connect_timeout(CONNECT_TIMEOUT)
-            .read_timeout(READ_TIMEOUT)
-            .build()?;
+    fn new(
+        name: &str,
+        address: Option<IpAddr>,
+        reach: Reach,
+        client: ClientBuilder,
+        tls: ClientConfig,
+    ) -> Result<Self, VantageError> {
+        let client = client.tls_backend_preconfigured(tls).build()?;
         Ok(Self(Arc::new(Place { name: String::from(name), address, reach, client })))
     }
 
@@ -151,19 +167,46 @@ impl Vantage {
             refuse(true);
             return Err(DialError::Refused { host: String::from(host), from: self.0.name.clone() });
         }
-        let mut dialled = url.clone();
-        // The scheme of the name is kept in the `Host` header's port; on loopback the listeners speak plain HTTP.
-        let is_set = dialled.set_scheme("http").is_ok()
-            && dialled.set_ip_host(at.ip()).is_ok()
-            && dialled.set_port(Some(at.port())).is_ok();
-        if !is_set {
-            return Err(DialError::NoHost { url: url.to_string() });
-        }
+        let dialled = dial(url, at, names.speaks_tls(at)).ok_or_else(|| DialError::NoHost { url: url.to_string() })?;
         let authority = match url.port() {
             Some(port) => format!("{host}:{port}"),
             None => String::from(host),
         };
         Ok(self.0.client.request(method, dialled).header(HOST, authority))
+    }
+}
+
+fn client(address: Option<IpAddr>) -> ClientBuilder {
+    Client::builder()
+        .local_address(address)
+        .redirect(reqwest::redirect::Policy::none())
+        .no_proxy()
+        .connect_timeout(CONNECT_TIMEOUT)
+        .read_timeout(READ_TIMEOUT)
+}
+
+/// The URL that is really asked for. Listeners that speak plain HTTP play those of `https` too; one that speaks TLS is
+/// reached under the name itself, which is what its certificate is for, and a plain request to it is made as it was meant.
+fn dial(url: &Url, at: SocketAddr, speaks_tls: bool) -> Option<Url> {
+    let mut dialled = url.clone();
+    let is_tls = speaks_tls && url.scheme() == "https";
+    if !is_tls {
+        dialled.set_scheme("http").ok()?;
+    }
+    if !is_tls || url.domain().is_none() {
+        dialled.set_ip_host(at.ip()).ok()?;
+    }
+    dialled.set_port(Some(at.port())).ok()?;
+    Some(dialled)
+}
+
+/// Finds the addresses of the world's names; the ports are in the URLs that [`dial`] made.
+struct Resolver(Names);
+
+impl Resolve for Resolver {
+    fn resolve(&self, name: Name) -> Resolving {
+        let found: Addrs = Box::new(self.0.addresses(name.as_str()).into_iter().map(|ip| SocketAddr::new(ip, 0)));
+        Box::pin(std::future::ready(Ok(found)))
     }
 }
 

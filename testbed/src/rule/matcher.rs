@@ -55,9 +55,15 @@ pub struct Matcher {
     /// `/v2/<name>/blobs/<digest>`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub blob: Option<MethodMatch>,
+    /// A blob at the registry's second host, where a redirect leads.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub cdn: Option<MethodMatch>,
     /// `/v2/<name>/tags/list`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub tags: Option<MethodMatch>,
+    /// `/v2/<name>/referrers/<digest>`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub referrers: Option<MethodMatch>,
     /// The registry's list of repositories.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub catalog: Option<MethodMatch>,
@@ -170,7 +176,9 @@ impl Matcher {
             (Some(EndpointKind::Ping), self.ping),
             (Some(EndpointKind::Manifest), self.manifest),
             (Some(EndpointKind::Blob), self.blob),
+            (Some(EndpointKind::Cdn), self.cdn),
             (Some(EndpointKind::Tags), self.tags),
+            (Some(EndpointKind::Referrers), self.referrers),
             (Some(EndpointKind::Catalog), self.catalog),
             (Some(EndpointKind::Token), self.token),
             (Some(EndpointKind::Upload), self.upload),

@@ -1,34 +1,9 @@
-//! The task that the Harness side gives to whoever pulls: a plain value, and what comes back.
+//! What comes of a pull task.
 
-use std::{fmt, sync::Arc};
+use std::fmt;
 
-use futures_util::future::BoxFuture;
-use oci::{AccountName, Digest, ImageReference, Platform};
+use oci::Digest;
 use serde::Serialize;
-
-use crate::{Secret, clock::Participant, net::Vantage};
-
-/// Pull this image, from there, with these credentials.
-#[derive(Clone, Debug)]
-pub struct PullTask {
-    /// The image as the container runtime is asked for it.
-    pub image: ImageReference,
-    /// Which image of an index is wanted.
-    pub platform: Platform,
-    /// What to log in with; none is an anonymous pull.
-    pub credentials: Option<Credentials>,
-    /// From where: a delegate's address, and the hosts it may talk to.
-    pub from: Vantage,
-}
-
-/// A user name and a password, for one registry.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Credentials {
-    /// The account.
-    pub username: AccountName,
-    /// Its password or token.
-    pub password: Secret,
-}
 
 /// An image that was pulled and verified.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
@@ -92,17 +67,3 @@ impl fmt::Display for PullFailure {
         f.write_str(&self.message)
     }
 }
-
-/// What carries out pull tasks. The runner gives one to the Harness side, which knows no puller.
-pub trait PullAgent: Send + Sync {
-    /// Pulls, verifies, and says how it went. The pull takes the place of `participant` on the clock, so that the clock
-    /// stands still between it and what its giver does next.
-    fn pull<'a>(
-        &'a self,
-        participant: &'a Participant,
-        task: PullTask,
-    ) -> BoxFuture<'a, Result<PulledImage, PullFailure>>;
-}
-
-/// A shared [`PullAgent`].
-pub type SharedAgent = Arc<dyn PullAgent>;

@@ -1,0 +1,145 @@
+//! The exchanges of one connection, from its first byte to its last.
+
+use std::{convert::Infallible, net::SocketAddr, pin::pin, sync::Arc, time::Duration};
+
+use axum::response::Response;
+use http::Request;
+use hyper::{
+    body::Incoming,
+    server::conn::{http1, http2},
+    service::Service,
+};
+use hyper_util::{
+    rt::{TokioExecutor, TokioIo, TokioTimer},
+    server::graceful::GracefulConnection,
+};
+use tokio::{net::TcpStream, sync::watch};
+
+use super::{
+    Connection, Limits,
+    begin::{Protocol, begin},
+    stream::Stream,
+};
+use crate::tls::Certificates;
+
+/// How often an HTTP/2 client is asked whether it is still there, and how long it may take to say so, in wire time.
+const PING_EVERY: Duration = Duration::from_secs(60);
+const PONG_WITHIN: Duration = Duration::from_secs(20);
+
+/// What answers requests: any hyper service, such as `hyper::service::service_fn(..)`, or an axum router in hyper-util's
+/// `TowerToHyperService`. Each connection has a clone of it.
+pub trait Serve:
+    Service<Request<Incoming>, Response = Response, Error = Infallible, Future: Send> + Clone + Send + Sync + 'static
+{
+}
+
+impl<S> Serve for S where
+    S: Service<Request<Incoming>, Response = Response, Error = Infallible, Future: Send>
+        + Clone
+        + Send
+        + Sync
+        + 'static
+{
+}
+
+/// What all connections of a listener share.
+pub(super) struct Listener<S> {
+    pub(super) service: S,
+    pub(super) address: SocketAddr,
+    pub(super) certificates: Option<Certificates>,
+    pub(super) limits: Limits,
+}
+
+/// Serves one connection to its end. When `stopping` changes, the exchanges under way are the last.
+pub(super) async fn serve<S: Serve>(
+    stream: TcpStream,
+    connection: Connection,
+    listener: Arc<Listener<S>>,
+    mut stopping: watch::Receiver<()>,
+) {
+    let peer = connection.peer;
+    // Boxed, because it is large and soon over.
+    let begun = Box::pin(begin(stream, &connection, &listener));
+    let begun = tokio::select! {
+        biased;
+        begun = tokio::time::timeout(listener.limits.begin_within, begun) => begun,
+        // Nothing was asked yet.
+        _ = stopping.changed() => return,
+    };
+    let (protocol, stream) = match begun {
+        Ok(Ok(Some(begun))) => begun,
+        Ok(Ok(None)) => return,
+        Ok(Err(error)) => return tracing::debug!(%error, %peer, "connection did not begin"),
+        Err(_) => return tracing::debug!(%peer, "connection did not begin in time"),
+    };
+    let ended = match protocol {
+        Protocol::Http1 => finish(http1(stream, connection, &listener), stopping).await,
+        // Boxed, so that those of the other kind, of which there are thousands, need no room for it.
+        Protocol::Http2 => Box::pin(finish(http2(stream, connection, &listener), stopping)).await,
+    };
+    if let Err(error) = ended {
+        tracing::debug!(%error, %peer, "connection ended");
+    }
+}
+
+/// Hyper's defaults stand where nothing is said: `writev` where the stream has it, so that a head and its body leave in one
+/// system call and uncopied; no half-closed connections, so that the exchange of a client that went away ends; no waiting
+/// for further requests of a pipeline before an answer is sent.
+fn http1<S: Serve>(
+    stream: Stream,
+    connection: Connection,
+    listener: &Listener<S>,
+) -> http1::Connection<TokioIo<Stream>, Introducing<S>> {
+    http1::Builder::new()
+        .timer(TokioTimer::new())
+        .header_read_timeout(listener.limits.head_within)
+        .max_header_size(listener.limits.max_head_bytes as usize)
+        // The date of an answer is policy time, which is not ours to tell.
+        .auto_date_header(false)
+        .serve_connection(TokioIo::new(stream), Introducing { service: listener.service.clone(), connection })
+}
+
+fn http2<S: Serve>(
+    stream: Stream,
+    connection: Connection,
+    listener: &Listener<S>,
+) -> http2::Connection<TokioIo<Stream>, Introducing<S>, TokioExecutor> {
+    let connection = connection.into_shared();
+    http2::Builder::new(TokioExecutor::new())
+        .timer(TokioTimer::new())
+        .keep_alive_interval(PING_EVERY)
+        .keep_alive_timeout(PONG_WITHIN)
+        .max_header_list_size(listener.limits.max_head_bytes)
+        .auto_date_header(false)
+        .serve_connection(TokioIo::new(stream), Introducing { service: listener.service.clone(), connection })
+}
+
+async fn finish<C>(connection: C, mut stopping: watch::Receiver<()>) -> Result<(), C::Error>
+where
+    C: GracefulConnection,
+{
+    let mut connection = pin!(connection);
+    tokio::select! {
+        biased;
+        ended = &mut connection => return ended,
+        _ = stopping.changed() => connection.as_mut().graceful_shutdown(),
+    }
+    connection.await
+}
+
+/// Puts the [`Connection`] into each request.
+struct Introducing<S> {
+    service: S,
+    connection: Connection,
+}
+
+impl<S: Serve> Service<Request<Incoming>> for Introducing<S> {
+    type Response = S::Response;
+    type Error = S::Error;
+    type Future = S::Future;
+
+    fn call(&self, mut request: Request<Incoming>) -> Self::Future {
+        request.extensions_mut().insert(self.connection.clone());
+        self.service.call(request)
+    }
+}

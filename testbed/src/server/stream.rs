@@ -1,0 +1,155 @@
+//! A connection's stream of bytes: plain or TLS, ended by request, and not waited for for ever.
+
+use std::{
+    future::Future as _,
+    io::{self, IoSlice},
+    pin::Pin,
+    task::{Context, Poll, ready},
+    time::Duration,
+};
+
+use tokio::{
+    io::{AsyncRead, AsyncWrite, ReadBuf},
+    net::TcpStream,
+    time::{Instant, Sleep, sleep},
+};
+use tokio_rustls::server::TlsStream;
+
+use super::{Connection, End, ending::broken_off};
+
+/// What the bytes go through.
+pub(super) enum Io {
+    /// Nothing.
+    Plain(TcpStream),
+    /// TLS. Boxed, because it is large.
+    Tls(Box<TlsStream<TcpStream>>),
+}
+
+/// The bytes of one [`Connection`].
+pub(super) struct Stream {
+    io: Io,
+    /// What was read of the beginning and is to be read again.
+    ahead: Vec<u8>,
+    connection: Connection,
+    stall: Stall,
+}
+
+/// Watches over a client that reads nothing.
+struct Stall {
+    limit: Duration,
+    /// Runs while a write waits, and on after it: a client that reads in turns costs no timer each time.
+    timer: Option<Pin<Box<Sleep>>>,
+    /// Whether something was written since the timer was set.
+    has_progress: bool,
+}
+
+impl Stream {
+    /// `ahead` is read before anything else; `stalled_write` is how long a write may wait.
+    pub(super) fn new(io: Io, ahead: Vec<u8>, connection: Connection, stalled_write: Duration) -> Self {
+        let stall = Stall { limit: stalled_write, timer: None, has_progress: false };
+        Self { io, ahead, connection, stall }
+    }
+
+    fn end_if_asked(&self) -> io::Result<()> {
+        let Some(end) = self.connection.flushed() else { return Ok(()) };
+        if end == End::Reset {
+            let stream = match &self.io {
+                Io::Plain(stream) => stream,
+                Io::Tls(stream) => stream.get_ref().0,
+            };
+            // With a linger of zero, closing sends RST and drops what is not sent yet.
+            socket2::SockRef::from(stream).set_linger(Some(Duration::ZERO))?;
+        }
+        Err(broken_off())
+    }
+}
+
+/// Hands a call on to whichever stream there is.
+macro_rules! forward {
+    ($io:expr, $stream:ident => $call:expr) => {
+        match $io {
+            Io::Plain($stream) => {
+                let $stream = Pin::new($stream);
+                $call
+            }
+            Io::Tls($stream) => {
+                let $stream = Pin::new(&mut **$stream);
+                $call
+            }
+        }
+    };
+}
+
+impl AsyncRead for Stream {
+    fn poll_read(mut self: Pin<&mut Self>, cx: &mut Context<'_>, buf: &mut ReadBuf<'_>) -> Poll<io::Result<()>> {
+        if !self.ahead.is_empty() {
+            let n_bytes = self.ahead.len().min(buf.remaining());
+            buf.put_slice(&self.ahead[..n_bytes]);
+            if n_bytes == self.ahead.len() {
+                self.ahead = Vec::new();
+            } else {
+                self.ahead.drain(..n_bytes);
+            }
+            return Poll::Ready(Ok(()));
+        }
+        forward!(&mut self.io, stream => stream.poll_read(cx, buf))
+    }
+}
+
+impl AsyncWrite for Stream {
+    fn poll_write(mut self: Pin<&mut Self>, cx: &mut Context<'_>, buf: &[u8]) -> Poll<io::Result<usize>> {
+        let written = forward!(&mut self.io, stream => stream.poll_write(cx, buf));
+        self.stall.watch(cx, written)
+    }
+
+    fn poll_write_vectored(
+        mut self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+        bufs: &[IoSlice<'_>],
+    ) -> Poll<io::Result<usize>> {
+        let written = forward!(&mut self.io, stream => stream.poll_write_vectored(cx, bufs));
+        self.stall.watch(cx, written)
+    }
+
+    fn is_write_vectored(&self) -> bool {
+        match &self.io {
+            Io::Plain(stream) => stream.is_write_vectored(),
+            Io::Tls(stream) => stream.is_write_vectored(),
+        }
+    }
+
+    fn poll_flush(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        // hyper calls this once its own buffer is empty: only then may the connection end.
+        let flushed = forward!(&mut self.io, stream => stream.poll_flush(cx));
+        ready!(self.stall.watch(cx, flushed))?;
+        Poll::Ready(self.end_if_asked())
+    }
+
+    fn poll_shutdown(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        let shut = forward!(&mut self.io, stream => stream.poll_shutdown(cx));
+        self.stall.watch(cx, shut)
+    }
+}
+
+impl Stall {
+    /// Turns a write that has waited too long into an error.
+    fn watch<T>(&mut self, cx: &mut Context<'_>, written: Poll<io::Result<T>>) -> Poll<io::Result<T>> {
+        if written.is_ready() {
+            self.has_progress = true;
+            return written;
+        }
+        let limit = self.limit;
+        let timer = self.timer.get_or_insert_with(|| {
+            self.has_progress = false;
+            Box::pin(sleep(limit))
+        });
+        while timer.as_mut().poll(cx).is_ready() {
+            if !self.has_progress {
+                return Poll::Ready(Err(io::Error::new(io::ErrorKind::TimedOut, "the client reads nothing")));
+            }
+            self.has_progress = false;
+            timer.as_mut().reset(Instant::now() + limit);
+        }
+        Poll::Pending
+    }
+}

@@ -1,0 +1,57 @@
+//! The other side of TLS: whom a client trusts.
+
+use std::sync::Arc;
+
+use rustls::{
+    ClientConfig, Error, RootCertStore,
+    client::{WebPkiServerVerifier, danger::ServerCertVerifier as _},
+    pki_types::{CertificateDer, ServerName, UnixTime},
+};
+
+use super::{Authority, provider};
+
+/// A client that trusts `trusted` and nobody else.
+///
+/// # Errors
+/// A certificate is none of an authority.
+pub fn client_config(trusted: &[CertificateDer<'static>]) -> Result<ClientConfig, Error> {
+    let mut roots = RootCertStore::empty();
+    for certificate in trusted {
+        roots.add(certificate.clone())?;
+    }
+    with_roots(roots)
+}
+
+/// A client that trusts those whom the machine trusts.
+///
+/// # Errors
+/// The library refuses its own defaults.
+#[cfg(feature = "client")]
+pub fn system_client_config() -> Result<ClientConfig, Error> {
+    let mut roots = RootCertStore::empty();
+    // A machine's store has entries that are no good, and may be empty: then there is nobody to trust.
+    roots.add_parsable_certificates(rustls_native_certs::load_native_certs().certs);
+    with_roots(roots)
+}
+
+/// HTTP/1.1 only, which is what the puller speaks.
+fn with_roots(roots: RootCertStore) -> Result<ClientConfig, Error> {
+    let mut config = ClientConfig::builder_with_provider(provider())
+        .with_safe_default_protocol_versions()?
+        .with_root_certificates(roots)
+        .with_no_client_auth();
+    config.alpn_protocols = vec![b"http/1.1".to_vec()];
+    Ok(config)
+}
+
+/// Whether a client that trusts `authority` takes `certificate` for that of `name`.
+pub(super) fn verify(authority: &Authority, certificate: &CertificateDer<'_>, name: &str) -> Result<(), Error> {
+    let general = |error: &dyn std::fmt::Display| Error::General(error.to_string());
+    let mut roots = RootCertStore::empty();
+    roots.add(authority.certificate().clone())?;
+    let verifier = WebPkiServerVerifier::builder_with_provider(Arc::new(roots), provider())
+        .build()
+        .map_err(|error| general(&error))?;
+    let name = ServerName::try_from(name).map_err(|error| general(&error))?;
+    verifier.verify_server_cert(certificate, &[], &name, &[], UnixTime::now()).map(drop)
+}
