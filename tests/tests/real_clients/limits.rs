@@ -1,7 +1,5 @@
-//! Real clients, unmodified, against a registry that stays up: they pull with the digest verified, and they fail with
-//! Docker Hub's words once the limit is used up.
+//! docker and skopeo at Docker Hub: they pull with the digest verified, and they fail with its words once the limit is used up.
 //!
-//! Both speak plain HTTP to a loopback address: docker because it treats 127.0.0.0/8 as insecure, skopeo because it is told.
 //! Docker asks for nothing that it has already, and keeps manifests for a while after their image is removed. So each test
 //! that uses it serves images of its own, each run too, and the one that is refused was never pulled.
 
@@ -11,9 +9,11 @@ use reqwest::Method;
 use tests::{
     by_hand::{ByHand, TOO_MANY, header},
     needs::Tool,
-    program::{Output, finish},
+    program::finish,
     serve::Serve,
 };
+
+use crate::docker::{DockerImage, docker};
 
 const REPOSITORY: &str = "library/alpine";
 
@@ -30,19 +30,6 @@ async fn digest(by_hand: &ByHand) -> String {
     let token = by_hand.token(REPOSITORY).await;
     let answer = by_hand.manifest(Method::HEAD, REPOSITORY, "3", &token).await;
     header(&answer, "docker-content-digest").expect("a digest").to_owned()
-}
-
-fn docker(args: &[&str]) -> Output {
-    finish(Command::new("docker").args(args))
-}
-
-/// An image that the engine may have got, removed when dropped.
-struct DockerImage(String);
-
-impl Drop for DockerImage {
-    fn drop(&mut self) {
-        docker(&["image", "rm", "--force", &self.0]);
-    }
 }
 
 #[tokio::test]
