@@ -1,0 +1,1 @@
+//! Nothing: what is shown is in `tests/`.
