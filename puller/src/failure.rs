@@ -12,6 +12,7 @@ use oci::{Challenge, Digest, ErrorBody, ErrorCode, ImageReference, Platform};
 use testbed::{
     net::DialError,
     task::{FailureKind, PullFailure},
+    tls::is_certificate_refused,
 };
 use url::Url;
 
@@ -54,7 +55,9 @@ impl Trouble {
 
     /// The HTTP library's error, with its causes and without the loopback address that it knows the host by.
     pub(crate) fn of_request(method: &http::Method, url: &Url, error: reqwest::Error) -> Self {
-        Self::network(format!("{method} {}: {}", shown(url), chain(&error.without_url())))
+        let cause = if is_certificate_refused(&error) { Cause::Final } else { Cause::Network };
+        let message = format!("{method} {}: {}", shown(url), chain(&error.without_url()));
+        Self { cause, ..Self::network(message) }
     }
 
     /// An answer that is an error.

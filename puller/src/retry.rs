@@ -77,7 +77,8 @@ pub enum Cause {
     Network,
     /// Whole, and not what was promised: a wrong digest, a range that was not asked for.
     Content,
-    /// Trying again cannot help: the allowlist refuses the host, the folder cannot be written.
+    /// Trying again cannot help: the allowlist refuses the host, the certificate is not trusted, the folder cannot be
+    /// written.
     Final,
 }
 

@@ -21,7 +21,7 @@ use super::client::verify;
 use crate::{Clock, Timestamp, clock::after};
 
 /// The certificate's file in the folder of an authority that is kept.
-const CERTIFICATE_FILE: &str = "ca.pem";
+pub const CERTIFICATE_FILE: &str = "ca.pem";
 /// The private key's file beside it.
 const KEY_FILE: &str = "ca-key.pem";
 /// The subject, also of an authority that is read again.

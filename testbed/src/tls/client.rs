@@ -1,5 +1,7 @@
 //! The other side of TLS: whom a client trusts.
 
+#[cfg(feature = "client")]
+use std::io;
 use std::sync::Arc;
 
 use rustls::{
@@ -32,6 +34,24 @@ pub fn system_client_config() -> Result<ClientConfig, Error> {
     // A machine's store has entries that are no good, and may be empty: then there is nobody to trust.
     roots.add_parsable_certificates(rustls_native_certs::load_native_certs().certs);
     with_roots(roots)
+}
+
+/// Whether a request failed because the server's certificate was refused, which the error or one of its causes says. It is
+/// the same certificate the next time.
+#[cfg(feature = "client")]
+pub fn is_certificate_refused(error: &(dyn std::error::Error + 'static)) -> bool {
+    let mut here = Some(error);
+    while let Some(error) = here {
+        if matches!(error.downcast_ref(), Some(Error::InvalidCertificate(_))) {
+            return true;
+        }
+        // An I/O error passes what it holds over when it is asked for its cause.
+        here = match error.downcast_ref().and_then(io::Error::get_ref) {
+            Some(held) => Some(held),
+            None => error.source(),
+        };
+    }
+    false
 }
 
 /// HTTP/1.1 only, which is what the puller speaks.
