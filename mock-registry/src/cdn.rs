@@ -49,11 +49,12 @@ impl Cdn {
         Self { key, life }
     }
 
-    /// The address of a blob for a client that reached the registry as `host`: at `second_host`, and by loopback where that
+    /// The address of a blob for a client that reached the registry by `scheme` as `host`: at `second_host`, and by loopback where that
     /// is how it came, under the other of the machine's two names. `None`: it came by an address that has no second name.
     pub(crate) fn compose_location(
         &self,
         second_host: &str,
+        scheme: &str,
         host: &str,
         repository: &RepositoryName,
         digest: &Digest,
@@ -63,8 +64,8 @@ impl Cdn {
         let origin = match name {
             _ if !is_address(name) && !is_loopback(name) => format!("https://{second_host}"),
             // Clients take another port of the same name for the same host, and would show it their credentials.
-            _ if is_address(name) && is_loopback(name) => format!("http://localhost{}", port_of(host)),
-            _ if is_loopback(name) => format!("http://127.0.0.1{}", port_of(host)),
+            _ if is_address(name) && is_loopback(name) => format!("{scheme}://localhost{}", port_of(host)),
+            _ if is_loopback(name) => format!("{scheme}://127.0.0.1{}", port_of(host)),
             _ => return None,
         };
         let path = Endpoint::Cdn { digest: digest.clone() };
@@ -144,32 +145,34 @@ mod tests {
 
     const NOW: Timestamp = testbed::Clock::DEFAULT_START;
 
-    fn location(host: &str) -> Option<String> {
+    fn location(url: &str) -> Option<String> {
+        let (scheme, host) = url.split_once("://").unwrap();
         let cdn = Cdn::new(Seed(1), Duration::from_secs(60));
-        cdn.compose_location("cdn.example", host, &"a/b".parse().unwrap(), &Digest::of(b"x"), NOW)
+        cdn.compose_location("cdn.example", scheme, host, &"a/b".parse().unwrap(), &Digest::of(b"x"), NOW)
     }
 
     #[test]
     fn the_second_host_is_another_one_however_the_first_was_reached() {
-        let check = |host: &str, origin: &str| {
-            let location = location(host).unwrap();
+        let check = |url: &str, origin: &str| {
+            let location = location(url).unwrap();
             assert!(
                 location.starts_with(&format!("{origin}/registry-v2/docker/registry/v2/blobs/sha256/")),
                 "{location}"
             );
         };
-        check("registry-1.docker.io", "https://cdn.example");
-        check("registry.example:5000", "https://cdn.example");
-        check("127.0.0.1:4123", "http://localhost:4123");
-        check("[::1]:4123", "http://localhost:4123");
-        check("localhost:4123", "http://127.0.0.1:4123");
-        assert_eq!(location("172.17.0.1:4123"), None);
+        check("http://registry-1.docker.io", "https://cdn.example");
+        check("https://registry.example:5000", "https://cdn.example");
+        check("http://127.0.0.1:4123", "http://localhost:4123");
+        check("http://[::1]:4123", "http://localhost:4123");
+        check("https://[::1]:4123", "https://localhost:4123");
+        check("https://localhost:4123", "https://127.0.0.1:4123");
+        assert_eq!(location("http://172.17.0.1:4123"), None);
     }
 
     #[test]
     fn an_address_is_good_for_its_blob_and_for_its_time() {
         let cdn = Cdn::new(Seed(1), Duration::from_secs(60));
-        let location = location("localhost").unwrap();
+        let location = location("http://localhost").unwrap();
         let ticket = Ticket::read(location.split_once('?').unwrap().1).unwrap();
         assert_eq!(ticket.repository().as_str(), "a/b");
         assert_eq!(ticket.to_string().parse(), Ok(ticket.clone()));

@@ -11,13 +11,15 @@ use testbed::{
     journal::Exchange,
     net::Names,
     rule::RuleBook,
-    server::{ANY_PORT, BindError, ServerHandle},
+    server::{ANY_PORT, BindError, Listen, ServerHandle},
+    tls::{Authority, AuthorityError, Certificates},
 };
 use thiserror::Error;
 
 use crate::{
     AccountConfig, ConfigError, Expect, ImageSource, ImageSpec, ImageSpecError, ImportError, ImportSpec,
-    RegistryConfig, StoreError, app::app, config::check, expect::Expectations, state::App, store::Store,
+    RegistryConfig, StoreError, app::app, config::check, expect::Expectations, settings::Settings, state::App,
+    store::Store,
 };
 
 /// A registry that listens on this machine. Dropping it ends it at once; [`MockRegistry::stop`] lets exchanges finish.
@@ -25,6 +27,7 @@ use crate::{
 pub struct MockRegistry {
     state: App,
     server: ServerHandle,
+    authority: Option<Authority>,
     expectations: Expectations,
 }
 
@@ -39,6 +42,7 @@ pub struct Builder {
     seed: Seed,
     names: Option<Names>,
     store: Option<PathBuf>,
+    authority: Option<Authority>,
     at: SocketAddr,
 }
 
@@ -72,6 +76,15 @@ pub enum StartError {
         /// Why not.
         #[source]
         source: Box<ImportError>,
+    },
+    /// It has no certificates to show.
+    #[error("registry `{name}` cannot speak TLS")]
+    Tls {
+        /// The registry's name.
+        name: String,
+        /// Why not.
+        #[source]
+        source: AuthorityError,
     },
     /// It cannot listen.
     #[error("registry `{name}` cannot be started")]
@@ -115,6 +128,7 @@ impl MockRegistry {
             seed: Seed::default(),
             names: None,
             store: None,
+            authority: None,
             at: ANY_PORT,
         }
     }
@@ -129,9 +143,14 @@ impl MockRegistry {
         self.server.address()
     }
 
-    /// Where it can be reached by address: `http://127.0.0.1:4123`.
+    /// Where it can be reached by address: `http://127.0.0.1:4123`, or `https://…` if it speaks TLS.
     pub fn url(&self) -> String {
-        format!("http://{}", self.address())
+        format!("{}://{}", self.state.settings.scheme(), self.address())
+    }
+
+    /// Who signs its certificates, and has to be trusted; `None`: it speaks plain HTTP.
+    pub fn authority(&self) -> Option<&Authority> {
+        self.authority.as_ref()
     }
 
     /// The host names that it answers under, that of its token endpoint included.
@@ -319,6 +338,29 @@ impl Builder {
         Self { store: Some(folder.into()), ..self }
     }
 
+    /// Speaks TLS, with certificates that `authority` signs: one for each of its host names, by SNI, and one for its
+    /// address and `localhost`. Clients have to trust the authority. Default: plain HTTP; where the configuration says
+    /// [`tls`](RegistryConfig::tls), an [authority](MockRegistry::authority) of its own.
+    ///
+    /// ```
+    /// use mock_registry::{MockRegistry, testbed::tls::Authority};
+    ///
+    /// # #[tokio::main(flavor = "current_thread")]
+    /// # async fn main() -> Result<(), Box<dyn std::error::Error>> {
+    /// # let folder = tempfile::tempdir()?;
+    /// # let ca = folder.path().join("ca.pem");
+    /// let authority = Authority::generate()?;
+    /// let hub = MockRegistry::builder("hub").tls(&authority).start().await?;
+    /// assert!(hub.url().starts_with("https://127.0.0.1:"));
+    /// // For `curl --cacert`, `skopeo --src-cert-dir`, or a client's list of roots.
+    /// std::fs::write(ca, authority.certificate_pem())?;
+    /// # Ok(())
+    /// # }
+    /// ```
+    pub fn tls(self, authority: &Authority) -> Self {
+        Self { authority: Some(authority.clone()), ..self }
+    }
+
     /// Where it listens. Default: loopback, on a port of the system's choice.
     pub fn at(self, at: SocketAddr) -> Self {
         Self { at, ..self }
@@ -327,9 +369,12 @@ impl Builder {
     /// Checks the configuration and starts to listen.
     ///
     /// # Errors
-    /// The configuration is wrong, the store cannot be used, an image cannot be read from its file, or the address cannot
-    /// be listened on.
-    pub async fn start(self) -> Result<MockRegistry, StartError> {
+    /// The configuration is wrong, the store cannot be used, an image cannot be read from its file, the system gives no
+    /// random bytes for a key, or the address cannot be listened on.
+    pub async fn start(mut self) -> Result<MockRegistry, StartError> {
+        if self.authority.is_some() {
+            self.config.tls = Some(true);
+        }
         let settings =
             check(&self.name, &self.config).map_err(|errors| StartError::Config { name: self.name.clone(), errors })?;
         let clock = self.clock.unwrap_or_else(|| Clock::starting_at(Clock::DEFAULT_START));
@@ -351,15 +396,35 @@ impl Builder {
                 })?;
             }
         }
-        let server = ServerHandle::start(app(state.clone()), self.at)
+        let names = self.names.unwrap_or_default();
+        let (listen, authority) = listen(self.at, self.authority, &state.settings, &names)
+            .map_err(|source| StartError::Tls { name: self.name.clone(), source })?;
+        let server = ServerHandle::start(app(state.clone()), listen)
             .await
             .map_err(|source| StartError::Bind { name: self.name, source })?;
-        if let Some(names) = self.names {
-            for host in state.settings.all_hosts() {
-                names.add(host, server.address());
-            }
+        for host in state.settings.all_hosts() {
+            names.add(host, server.address());
+        }
+        if authority.is_some() {
+            names.set_tls(server.address());
         }
         let expectations = Expectations::new(state.journal.clone(), &state.name);
-        Ok(MockRegistry { state, server, expectations })
+        Ok(MockRegistry { state, server, authority, expectations })
     }
+}
+
+/// Where and how to listen, and who signs for it if that is by TLS.
+fn listen(
+    at: SocketAddr,
+    authority: Option<Authority>,
+    settings: &Settings,
+    names: &Names,
+) -> Result<(Listen, Option<Authority>), AuthorityError> {
+    let listen = Listen::at(at);
+    if !settings.is_tls {
+        return Ok((listen, None));
+    }
+    let authority = authority.map_or_else(Authority::generate, Ok)?;
+    let certificates = Certificates::new(&authority, names, settings.certificate_flaw)?;
+    Ok((listen.tls(certificates), Some(authority)))
 }

@@ -4,7 +4,7 @@ use std::{collections::BTreeMap, time::Duration};
 
 use http::{HeaderName, HeaderValue};
 use oci::{AccountName, PullLimit, RepositoryName};
-use testbed::{Secret, rule::Rule};
+use testbed::{Secret, rule::Rule, tls::CertificateFlaw};
 use uuid::Uuid;
 
 use crate::{AuthConfig, DeleteConfig, ImageSource, host::name_of, image::in_library};
@@ -24,6 +24,10 @@ pub(crate) struct Settings {
     pub(crate) service: String,
     /// The issuer of its tokens.
     pub(crate) issuer: String,
+    /// Whether it speaks TLS.
+    pub(crate) is_tls: bool,
+    /// What is wrong with its certificates.
+    pub(crate) certificate_flaw: Option<CertificateFlaw>,
     /// The path in its URL, which stands in front of every repository's name.
     pub(crate) path: Option<RepositoryName>,
     /// What it asks clients for.
@@ -89,6 +93,11 @@ pub(crate) struct Account {
 }
 
 impl Settings {
+    /// How URLs begin that lead to its listener.
+    pub(crate) fn scheme(&self) -> &'static str {
+        if self.is_tls { "https" } else { "http" }
+    }
+
     /// Whether passwords are looked at: by the registry itself, or by its token endpoint.
     pub(crate) fn takes_passwords(&self) -> bool {
         self.auth != AuthConfig::None

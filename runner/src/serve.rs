@@ -2,6 +2,7 @@
 
 use std::{
     collections::BTreeMap,
+    io::{self, Write as _},
     net::SocketAddr,
     path::{Path, PathBuf},
     str::FromStr,
@@ -9,7 +10,13 @@ use std::{
 
 use mock_registry::{AccountConfig, Compression, ImageConfig, ImageFormat, ImageSource, RegistryConfig};
 use serde::Serialize;
-use testbed::{Clock, Secret, Seed, diagnostic::Diagnostic, yaml::Spanned};
+use tempfile::TempPath;
+use testbed::{
+    Clock, Secret, Seed,
+    diagnostic::Diagnostic,
+    tls::{Authority, AuthorityError, CERTIFICATE_FILE},
+    yaml::Spanned,
+};
 use thiserror::Error;
 
 use crate::{
@@ -31,8 +38,19 @@ pub struct ServeRequest {
     pub images: Vec<ImageRequest>,
     /// Images of every registry that are read from files.
     pub imports: Vec<ImportRequest>,
-    /// The folder in which they keep what is pushed; none is memory.
+}
+
+/// How it is served, whatever it is.
+#[derive(Clone, Debug, Default)]
+pub struct ServeOptions {
+    /// The folder in which registries keep what is pushed; none is memory.
     pub store: Option<PathBuf>,
+    /// Whether every registry speaks TLS, whatever its configuration says.
+    pub tls: bool,
+    /// The folder in which the authority that signs is kept; none is one made for this world.
+    pub ca_dir: Option<PathBuf>,
+    /// The seed, where a scenario has none.
+    pub seed: Seed,
 }
 
 /// A preset, and where it listens: `dockerhub-anon=127.0.0.1:5000`.
@@ -82,6 +100,9 @@ pub struct Listener {
 /// What `--ready-file` holds.
 #[derive(Clone, Debug, Serialize)]
 pub struct Ready {
+    /// The file with the certificate that clients have to trust, if there is TLS.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub ca: Option<PathBuf>,
     /// Every listener, in the order of the request.
     pub listeners: Vec<Listener>,
 }
@@ -91,6 +112,8 @@ pub struct Served {
     world: World,
     /// What there is.
     pub ready: Ready,
+    /// Removed when dropped.
+    _ca: Option<TempPath>,
 }
 
 impl Served {
@@ -98,7 +121,7 @@ impl Served {
     ///
     /// # Errors
     /// A preset does not exist, an image has no proper name, the store cannot be used, an address cannot be listened on.
-    pub async fn start(request: ServeRequest, seed: Seed) -> Result<Self, ServeError> {
+    pub async fn start(request: ServeRequest, options: ServeOptions) -> Result<Self, ServeError> {
         let mut complaints = Vec::new();
         for ImportRequest(image) in &request.imports {
             if let Ok(ImageSource::File(spec)) = image.source()
@@ -145,21 +168,37 @@ impl Served {
         if !complaints.is_empty() {
             return Err(ServeError::Request(complaints));
         }
-        Self::build(Blueprint { registries, store: request.store, ..Blueprint::default() }, seed).await
+        Self::build(Blueprint { registries, ..Blueprint::default() }, options).await
     }
 
-    /// Builds and starts the world of the scenario `file`, without its steps, whose registries keep what is pushed in `store`.
+    /// Builds and starts the world of the scenario `file`, without its steps.
     ///
     /// # Errors
     /// The scenario is wrong, or its world cannot be built.
-    pub async fn start_scenario(file: &Path, store: Option<PathBuf>, seed: Seed) -> Result<Self, ServeError> {
+    pub async fn start_scenario(file: &Path, options: ServeOptions) -> Result<Self, ServeError> {
         let plan = Plan::load(file).map_err(ServeError::Request)?;
-        Self::build(Blueprint { store, ..plan.blueprint }, plan.scenario.seed.map_or(seed, Seed)).await
+        let seed = plan.scenario.seed.map_or(options.seed, Seed);
+        Self::build(plan.blueprint, ServeOptions { seed, ..options }).await
     }
 
-    async fn build(blueprint: Blueprint, seed: Seed) -> Result<Self, ServeError> {
-        let blueprint = Blueprint { max_entries: Some(MAX_ENTRIES), ..blueprint };
-        let world = World::start(&blueprint, Clock::system(), seed).await?;
+    async fn build(mut blueprint: Blueprint, options: ServeOptions) -> Result<Self, ServeError> {
+        if options.tls {
+            blueprint.registries.iter_mut().for_each(|(_, config, _)| config.tls = Some(true));
+        }
+        if options.ca_dir.is_some() && !blueprint.speaks_tls() {
+            let complaint = Diagnostic::general("no registry speaks TLS, so an authority is of no use");
+            let complaint = complaint.hint("add `--tls`, or leave `--ca-dir` out");
+            return Err(ServeError::Request(vec![complaint]));
+        }
+        let authority = options.ca_dir.as_deref().map(Authority::keep).transpose().map_err(WorldError::Authority)?;
+        let blueprint = Blueprint { store: options.store, authority, max_entries: Some(MAX_ENTRIES), ..blueprint };
+        let world = World::start(&blueprint, Clock::system(), options.seed).await?;
+        let kept = options.ca_dir.map(|folder| folder.join(CERTIFICATE_FILE));
+        let written = match world.authority() {
+            Some(authority) if kept.is_none() => Some(write_certificate(authority)?),
+            _ => None,
+        };
+        let ca = kept.or_else(|| written.as_ref().map(|file| file.to_path_buf()));
         let mut listeners = Vec::new();
         for (name, _, _) in &blueprint.registries {
             let Some(registry) = world.registry(name) else { continue };
@@ -168,7 +207,7 @@ impl Served {
         if let Some(harness) = world.harness() {
             listeners.push(Listener { name: String::from(HARNESS_API), url: harness.url(), hosts: Vec::new() });
         }
-        Ok(Self { world, ready: Ready { listeners } })
+        Ok(Self { world, ready: Ready { ca, listeners }, _ca: written })
     }
 
     /// The world.
@@ -180,6 +219,17 @@ impl Served {
     pub async fn stop(self) {
         self.world.stop().await;
     }
+}
+
+/// A temporary file that clients can be given, who read certificates from files.
+fn write_certificate(authority: &Authority) -> Result<TempPath, WorldError> {
+    let write = || -> io::Result<TempPath> {
+        let mut file = tempfile::Builder::new().prefix("pullrig-ca-").suffix(".pem").tempfile()?;
+        file.write_all(authority.certificate_pem().as_bytes())?;
+        Ok(file.into_temp_path())
+    };
+    let fail = |source| AuthorityError::File { path: std::env::temp_dir(), source };
+    write().map_err(|error| WorldError::Authority(fail(error)))
 }
 
 impl FromStr for PresetRequest {

@@ -17,6 +17,7 @@ use testbed::{
     Clock, Journal, Seed,
     net::{Names, Vantage, VantageError},
     server::ANY_PORT,
+    tls::{Authority, AuthorityError},
 };
 use thiserror::Error;
 
@@ -34,6 +35,7 @@ pub struct World {
     /// Its host names.
     pub names: Names,
     seed: Seed,
+    authority: Option<Authority>,
     registries: BTreeMap<String, MockRegistry>,
     harness: Option<MockHarness>,
     delegates: BTreeMap<String, Vantage>,
@@ -49,6 +51,8 @@ pub struct Blueprint {
     pub harness: Option<PlatformConfig>,
     /// The folder in which the registries keep what is pushed; none is memory.
     pub store: Option<PathBuf>,
+    /// Who signs for the registries that speak TLS; none is one made for this world.
+    pub authority: Option<Authority>,
     /// How many entries the journal keeps; none is [`Journal::MAX_ENTRIES`].
     pub max_entries: Option<usize>,
 }
@@ -59,6 +63,9 @@ pub enum WorldError {
     /// A registry could not be started.
     #[error(transparent)]
     Registry(#[from] StartError),
+    /// There is nobody to sign certificates, or clients cannot be told who that is.
+    #[error("there is no authority for TLS")]
+    Authority(#[source] AuthorityError),
     /// The Harness platform could not be started.
     #[error("cannot start the Harness platform")]
     Harness(#[from] mock_harness::StartError),
@@ -73,12 +80,28 @@ pub enum WorldError {
     },
 }
 
+impl Blueprint {
+    /// Whether any registry speaks TLS.
+    pub(crate) fn speaks_tls(&self) -> bool {
+        self.registries.iter().any(|(_, config, _)| config.speaks_tls())
+    }
+
+    /// Who signs in this world, if there is anything to sign.
+    fn authority(&self) -> Result<Option<Authority>, WorldError> {
+        let authority = self.speaks_tls().then(|| self.authority.clone().map_or_else(Authority::generate, Ok));
+        authority.transpose().map_err(WorldError::Authority)
+    }
+}
+
 impl WorldError {
     /// What may help.
     pub fn hint(&self) -> &'static str {
         match self {
             Self::Registry(StartError::Store { .. }) => {
                 "the store must be a folder that can be written, and that no other registry has open"
+            }
+            Self::Authority(_) => {
+                "the folder must be one that can be written, with both files of an authority or neither"
             }
             Self::Registry(StartError::Import { .. }) => "the file must hold the whole of the image that is asked for",
             _ => "if the port is taken, choose another, or leave the address out",
@@ -94,6 +117,10 @@ impl World {
     pub async fn start(blueprint: &Blueprint, clock: Clock, seed: Seed) -> Result<Self, WorldError> {
         let journal = Journal::bounded(&clock, blueprint.max_entries.unwrap_or(Journal::MAX_ENTRIES));
         let names = Names::default();
+        let authority = blueprint.authority()?;
+        if let Some(authority) = &authority {
+            names.trust(authority);
+        }
         let mut registries = BTreeMap::new();
         for (name, config, at) in &blueprint.registries {
             let mut registry = MockRegistry::builder(name)
@@ -105,6 +132,9 @@ impl World {
                 .at(at.unwrap_or(ANY_PORT));
             if let Some(store) = &blueprint.store {
                 registry = registry.store(store);
+            }
+            if let Some(authority) = authority.as_ref().filter(|_| config.speaks_tls()) {
+                registry = registry.tls(authority);
             }
             let registry = registry.start().await?;
             names.add(&own_host(name), registry.address());
@@ -140,7 +170,12 @@ impl World {
                 Some(harness)
             }
         };
-        Ok(Self { clock, journal, names, seed, registries, harness, delegates, client })
+        Ok(Self { clock, journal, names, seed, authority, registries, harness, delegates, client })
+    }
+
+    /// Who signs for the registries that speak TLS, and is trusted in this world; `None`: none of them does.
+    pub fn authority(&self) -> Option<&Authority> {
+        self.authority.as_ref()
     }
 
     /// The registry called `name`.

@@ -16,6 +16,8 @@ use rustix::process::geteuid;
 pub enum Tool {
     /// The command `docker`, and an engine that answers it.
     Docker,
+    /// The command `curl`, which speaks HTTP/2.
+    Curl,
     /// The command `skopeo`.
     Skopeo,
     /// The command `podman`.
@@ -29,6 +31,7 @@ impl Tool {
     fn probe(self) -> [&'static str; 2] {
         match self {
             Self::Docker => ["docker", "info"],
+            Self::Curl => ["curl", "--version"],
             Self::Skopeo => ["skopeo", "--version"],
             Self::Podman => ["podman", "--version"],
             Self::Containerd => ["containerd", "--version"],

@@ -2,6 +2,7 @@
 
 use std::{
     ffi::OsStr,
+    path::{Path, PathBuf},
     process::{Child, ExitStatus, Stdio},
     time::Duration,
 };
@@ -20,7 +21,7 @@ const STOPPED_WITHIN: Duration = Duration::from_secs(10);
 /// A `pullrig serve`, killed when dropped.
 pub struct Serve {
     child: Child,
-    listeners: Vec<Listener>,
+    ready: Ready,
     _folder: TempDir,
 }
 
@@ -35,8 +36,10 @@ pub struct Listener {
     pub hosts: Vec<String>,
 }
 
+/// What `--ready-file` holds.
 #[derive(Deserialize)]
 struct Ready {
+    ca: Option<PathBuf>,
     listeners: Vec<Listener>,
 }
 
@@ -69,23 +72,28 @@ impl Serve {
             drop(child.kill());
             panic!("{command:?} was not ready within {READY_WITHIN:?}");
         };
-        let Ready { listeners } = serde_json::from_str(&text).expect("the ready file is JSON");
-        Self { child, listeners, _folder: folder }
+        let ready = serde_json::from_str(&text).expect("the ready file is JSON");
+        Self { child, ready, _folder: folder }
     }
 
     /// What is ready, in order.
     pub fn listeners(&self) -> &[Listener] {
-        &self.listeners
+        &self.ready.listeners
+    }
+
+    /// The certificate that clients have to trust, if there is TLS.
+    pub fn ca(&self) -> Option<&Path> {
+        self.ready.ca.as_deref()
     }
 
     /// The URL of the first listener, without a slash at its end.
     pub fn url(&self) -> &str {
-        self.listeners.first().map_or("", |listener| listener.url.trim_end_matches('/'))
+        self.listeners().first().map_or("", |listener| listener.url.trim_end_matches('/'))
     }
 
     /// Address and port of the first listener, as image references begin.
     pub fn authority(&self) -> &str {
-        self.listeners.first().map_or("", Listener::authority)
+        self.listeners().first().map_or("", Listener::authority)
     }
 
     /// Tells it to stop with `signal`, and returns how it ended and what it had printed.

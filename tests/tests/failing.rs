@@ -22,6 +22,8 @@ const BAD_INPUT: &[(&str, &str)] = &[
     ("missing-pipeline.yaml", ":7:23"),
     ("input-not-given.yaml", ":"),
     ("unknown-preset.yaml", ":3:18"),
+    ("unknown-certificate.yaml", ":3:23"),
+    ("certificate-without-tls.yaml", ":3:35"),
     ("not-a-list.yaml", ":5:"),
 ];
 

@@ -44,10 +44,12 @@ pub(super) async fn get_blob(
 ) -> Result<Response, RegistryError> {
     let content =
         find(app, name).await?.blob(digest).await?.ok_or_else(|| RegistryError::BlobUnknown(digest.clone()))?;
-    if let Some(second_host) = &app.settings.api.redirect_blobs
-        && let Some(location) = app.cdn.compose_location(second_host, &resolved.host, name, digest, app.clock.now())
-    {
-        return Ok(redirect(location));
+    if let Some(second_host) = &app.settings.api.redirect_blobs {
+        let (scheme, now) = (app.settings.scheme(), app.clock.now());
+        let location = app.cdn.compose_location(second_host, scheme, &resolved.host, name, digest, now);
+        if let Some(location) = location {
+            return Ok(redirect(location));
+        }
     }
     let mut response = compose_content(content, digest, headers)?;
     response.headers_mut().insert(CONTENT_DIGEST, header_value(digest));

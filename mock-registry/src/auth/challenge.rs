@@ -52,12 +52,12 @@ pub(crate) fn join_scopes(scopes: &[Scope]) -> String {
 fn compose_realm(settings: &Settings, host: &str) -> String {
     let name = name_of(host);
     let is_named = settings.all_hosts().any(|own| own.eq_ignore_ascii_case(name) || own.eq_ignore_ascii_case(host));
-    let path = &settings.token_path;
+    let (scheme, path) = (settings.scheme(), &settings.token_path);
     match &settings.realm {
-        _ if is_loopback(name) => format!("http://{host}{path}"),
+        _ if is_loopback(name) => format!("{scheme}://{host}{path}"),
         Some(realm) if is_named => realm.clone(),
         None if is_named => format!("https://{host}{path}"),
-        _ => format!("http://{host}{path}"),
+        _ => format!("{scheme}://{host}{path}"),
     }
 }
 
@@ -78,6 +78,9 @@ mod tests {
         assert_eq!(realm(hub(), "127.0.0.1:4123"), "http://127.0.0.1:4123/token");
         assert_eq!(realm(hub(), "localhost:4123"), "http://localhost:4123/token");
         assert_eq!(realm(hub(), "[::1]:4123"), "http://[::1]:4123/token");
+        let tls = RegistryConfig { tls: Some(true), ..hub() };
+        assert_eq!(realm(tls.clone(), "registry-1.docker.io"), "https://auth.docker.io/token");
+        assert_eq!(realm(tls, "127.0.0.1:4123"), "https://127.0.0.1:4123/token");
         let harness =
             RegistryConfig { preset: Some(String::from("harness-registry").into()), ..RegistryConfig::default() };
         assert_eq!(realm(harness, "app.harness.io"), "https://app.harness.io/v2/token");

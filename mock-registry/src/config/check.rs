@@ -68,6 +68,11 @@ impl RegistryConfig {
         auth.is_some_and(|auth| auth != AuthConfig::None)
     }
 
+    /// Whether a registry with this speaks TLS.
+    pub fn speaks_tls(&self) -> bool {
+        self.tls.unwrap_or(self.certificate.is_some())
+    }
+
     /// The host names that a registry with this answers under, those of its token endpoint and of its second host included.
     /// Empty if the preset is unknown.
     pub fn host_names(&self) -> Vec<String> {
@@ -109,6 +114,8 @@ pub(crate) fn check(name: &str, config: &RegistryConfig) -> Result<Settings, Vec
         token_path: preset.token_path,
         realm: preset.realm.filter(|_| !is_renamed),
         issuer: preset.issuer.unwrap_or_else(|| service.clone()),
+        is_tls: config.speaks_tls(),
+        certificate_flaw: config.certificate,
         path: check_path(config.path.as_ref().or(preset.path.as_ref()), &mut errors),
         anonymous: config.anonymous.unwrap_or(preset.anonymous),
         token_life: config.token_life.unwrap_or(preset.token_life),
@@ -125,6 +132,12 @@ pub(crate) fn check(name: &str, config: &RegistryConfig) -> Result<Settings, Vec
         service,
         auth,
     };
+    if config.tls == Some(false) && config.certificate.is_some() {
+        errors.push(
+            ConfigError::new("certificate", "without TLS, nobody is shown a certificate")
+                .hint("leave `tls: false` out, or the certificate"),
+        );
+    }
     if auth == AuthConfig::None && config.anonymous == Some(false) {
         errors.push(
             ConfigError::new("anonymous", "every pull needs an account, and nobody can log in")
@@ -311,6 +324,13 @@ mod tests {
         }));
         let fields: Vec<_> = told.iter().map(|told| told.split(": ").next().unwrap()).collect();
         assert_eq!(fields, ["accounts", "anonymous", "account-limit"]);
+    }
+
+    #[test]
+    fn what_is_wrong_with_a_certificate_needs_tls() {
+        assert_eq!(complaints(serde_json::json!({ "certificate": "expired" })), [""; 0]);
+        let told = complaints(serde_json::json!({ "tls": false, "certificate": "expired" }));
+        assert_eq!(told, ["certificate: without TLS, nobody is shown a certificate"]);
     }
 
     #[test]

@@ -5,7 +5,7 @@ use std::time::Duration;
 use oci::{AccountName, PullLimit};
 use schemars::JsonSchema;
 use serde::{Deserialize, Deserializer};
-use testbed::{Secret, rule::Rule, yaml::Spanned};
+use testbed::{Secret, rule::Rule, tls::CertificateFlaw, yaml::Spanned};
 
 use super::{ApiConfig, ImageConfig};
 
@@ -18,6 +18,11 @@ pub struct RegistryConfig {
     /// The host names that it answers under. Default: those of the preset; given ones take their place, and then the token
     /// endpoint is on the same host.
     pub hosts: Option<Vec<String>>,
+    /// Whether it speaks TLS, and nothing else, so that its URLs are `https://`. Default: plain HTTP, unless there is a
+    /// `certificate`.
+    pub tls: Option<bool>,
+    /// What is wrong with its certificates, so that clients refuse them. Default: nothing; clients of its world trust them.
+    pub certificate: Option<CertificateFlaw>,
     /// The path in its URL, such as `registry`: pulls arrive at `/v2/registry/<name>/…`. Default: the preset's.
     pub path: Option<String>,
     /// How much may be pulled without an account, counted by IPv4 address or IPv6 /64: `100/6h`. Default: the preset's.

@@ -7,7 +7,10 @@ use std::{
 
 use runner::{
     outcome::Exit,
-    serve::{AccountRequest, ImageRequest, ImportRequest, PresetRequest, Ready, ServeError, ServeRequest, Served},
+    serve::{
+        AccountRequest, ImageRequest, ImportRequest, PresetRequest, Ready, ServeError, ServeOptions, ServeRequest,
+        Served,
+    },
     world::with_causes,
 };
 use testbed::Seed;
@@ -17,7 +20,8 @@ use crate::terminal::{put, say_complaints, say_error};
 
 /// Keep registries up for real clients, until interrupted.
 ///
-/// Prints one line per listener, `ready NAME URL`, and then nothing.
+/// Prints one line per listener, `ready NAME URL`, and then nothing. With TLS, the first line is `ca FILE`: the certificate
+/// that clients have to trust.
 #[derive(clap::Args)]
 #[command(after_help = "Example: pullrig serve --preset dockerhub-anon=127.0.0.1:5000 --image library/alpine:3=3MiB")]
 pub(crate) struct Args {
@@ -45,6 +49,14 @@ pub(crate) struct Args {
     /// below `DIR/REGISTRY/`. What was answered as pushed is there at the next start, however this one ends.
     #[arg(long, value_name = "DIR", env = "PULLRIG_STORE")]
     store: Option<PathBuf>,
+    /// Every registry speaks TLS, and nothing else: for the names that it plays, its address and `localhost`, signed by an
+    /// authority that is made for this run.
+    #[arg(long)]
+    tls: bool,
+    /// Keep that authority in this folder, made now if it is new, so that clients can trust it for good: `DIR/ca.pem` is for
+    /// them, `DIR/ca-key.pem` is a secret.
+    #[arg(long, value_name = "DIR")]
+    ca_dir: Option<PathBuf>,
     /// Write what is ready to this file, as JSON, once everything is.
     #[arg(long, value_name = "PATH", env = "PULLRIG_READY_FILE")]
     ready_file: Option<PathBuf>,
@@ -54,8 +66,9 @@ pub(crate) struct Args {
 }
 
 pub(crate) async fn run(args: Args) -> Exit {
+    let options = ServeOptions { store: args.store, tls: args.tls, ca_dir: args.ca_dir, seed: args.seed };
     let served = match args.scenario {
-        Some(file) => Served::start_scenario(&file, args.store, args.seed).await,
+        Some(file) => Served::start_scenario(&file, options).await,
         None => {
             let accounts: Result<Vec<AccountRequest>, String> = args.account.iter().map(|text| text.parse()).collect();
             let accounts = match accounts {
@@ -65,9 +78,8 @@ pub(crate) async fn run(args: Args) -> Exit {
                     return Exit::Usage;
                 }
             };
-            let Args { preset: presets, image: images, import: imports, store, .. } = args;
-            let request = ServeRequest { presets, accounts, images, imports, store };
-            Served::start(request, args.seed).await
+            let Args { preset: presets, image: images, import: imports, .. } = args;
+            Served::start(ServeRequest { presets, accounts, images, imports }, options).await
         }
     };
     let served = match served {
@@ -106,6 +118,9 @@ fn announce(ready: &Ready, file: Option<&Path>) -> io::Result<()> {
         unfinished.push(".unfinished");
         std::fs::write(&unfinished, serde_json::to_string_pretty(ready)?)?;
         std::fs::rename(&unfinished, file)?;
+    }
+    if let Some(ca) = &ready.ca {
+        put(&format!("ca {}\n", ca.display()))?;
     }
     for listener in &ready.listeners {
         put(&format!("ready {} {}\n", listener.name, listener.url))?;
