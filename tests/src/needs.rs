@@ -16,6 +16,8 @@ use rustix::process::geteuid;
 pub enum Tool {
     /// The command `docker`, and an engine that answers it.
     Docker,
+    /// The same, and the rights to say whom it trusts.
+    DockerTrust,
     /// The command `curl`, which speaks HTTP/2.
     Curl,
     /// The command `skopeo`.
@@ -30,7 +32,7 @@ impl Tool {
     /// The command that succeeds where the tool can be used.
     fn probe(self) -> [&'static str; 2] {
         match self {
-            Self::Docker => ["docker", "info"],
+            Self::Docker | Self::DockerTrust => ["docker", "info"],
             Self::Curl => ["curl", "--version"],
             Self::Skopeo => ["skopeo", "--version"],
             Self::Podman => ["podman", "--version"],
@@ -53,8 +55,15 @@ impl Tool {
     }
 
     fn look(self) -> Result<(), String> {
-        if self == Self::Containerd && !geteuid().is_root() {
-            return Err(String::from("only root can start `containerd`"));
+        let of_root = match self {
+            Self::Containerd => Some("start `containerd`"),
+            Self::DockerTrust => Some("say whom `docker` trusts"),
+            Self::Docker | Self::Curl | Self::Skopeo | Self::Podman => None,
+        };
+        if let Some(of_root) = of_root
+            && !geteuid().is_root()
+        {
+            return Err(format!("only root can {of_root}"));
         }
         let [program, arg] = self.probe();
         let mut command = Command::new(program);

@@ -12,7 +12,7 @@ use tests::{
     program::{Output, finish, wait_until},
 };
 
-use crate::round_trip::{Client, Registries, check};
+use crate::round_trip::{Client, Registries, Transport, check};
 
 /// The longest that the engine may take until it answers, on a machine that does much else.
 const READY_WITHIN: Duration = Duration::from_secs(30);
@@ -21,10 +21,12 @@ const READY_WITHIN: Duration = Duration::from_secs(30);
 struct Containerd {
     child: Child,
     folder: TempDir,
+    /// How registries are reached.
+    reach: String,
 }
 
 impl Containerd {
-    fn start() -> Self {
+    fn start(transport: &Transport) -> Self {
         let folder = tempfile::tempdir().expect("a folder for containerd");
         let at = folder.path().display();
         // Kubernetes' interface is of no use here, and needs a network.
@@ -38,7 +40,11 @@ impl Containerd {
         let mut command = Command::new("containerd");
         command.arg("--config").arg(&file).stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::null());
         let child = command.spawn().unwrap_or_else(|error| panic!("cannot start {command:?}: {error}"));
-        let engine = Self { child, folder };
+        let reach = match transport.ca() {
+            None => String::from("--plain-http"),
+            Some(ca) => format!("--tlscacert={}", ca.display()),
+        };
+        let engine = Self { child, folder, reach };
         let ready = wait_until(READY_WITHIN, || (engine.ctr(&["version"]).status == 0).then_some(()));
         assert!(ready.is_some(), "{command:?} was not ready within {READY_WITHIN:?}");
         engine
@@ -57,7 +63,7 @@ impl Containerd {
 
     /// Pulls and unpacks, with the snapshotter that works on any file system.
     fn fetch(&self, image: &str, platform: &[&str]) {
-        self.done(&[&["images", "pull", "--plain-http", "--snapshotter", "native"], platform, &[image]].concat());
+        self.done(&[&["images", "pull", &self.reach, "--snapshotter", "native"], platform, &[image]].concat());
     }
 
     /// The content called `digest`.
@@ -75,7 +81,7 @@ impl Containerd {
     fn push_all(&self, from: &str, to: &str) {
         self.fetch(from, &["--all-platforms"]);
         self.done(&["images", "tag", from, to]);
-        self.done(&["images", "push", "--plain-http", to]);
+        self.done(&["images", "push", &self.reach, to]);
         self.forget(&[from, to]);
     }
 
@@ -114,9 +120,19 @@ impl Drop for Containerd {
     }
 }
 
+fn check_containerd(start: impl FnOnce() -> Registries) {
+    if Tool::Containerd.is_here() {
+        let registries = start();
+        check(&Containerd::start(&registries.transport), &registries);
+    }
+}
+
 #[test]
 fn containerd_pushes_and_pulls_over_plain_http() {
-    if Tool::Containerd.is_here() {
-        check(&Containerd::start(), &Registries::start());
-    }
+    check_containerd(Registries::plain);
+}
+
+#[test]
+fn containerd_pushes_and_pulls_over_tls() {
+    check_containerd(Registries::tls);
 }

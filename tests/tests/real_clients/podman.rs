@@ -5,15 +5,21 @@ use std::process::Command;
 use tempfile::TempDir;
 use tests::{needs::Tool, program::finish};
 
-use crate::round_trip::{Client, Registries, check};
+use crate::round_trip::{Client, Registries, Transport, check};
 
 struct Podman {
     store: TempDir,
+    /// How registries are reached.
+    reach: String,
 }
 
 impl Podman {
-    fn new() -> Self {
-        Self { store: tempfile::tempdir().expect("a folder for podman's store") }
+    fn new(transport: &Transport) -> Self {
+        let reach = match transport.certificates() {
+            None => String::from("--tls-verify=false"),
+            Some(folder) => format!("--cert-dir={folder}"),
+        };
+        Self { store: tempfile::tempdir().expect("a folder for podman's store"), reach }
     }
 
     /// Runs `podman` to a good end, and returns what it printed.
@@ -36,30 +42,40 @@ impl Podman {
 
 impl Client for Podman {
     fn pull(&self, image: &str, platform: &str) -> String {
-        self.done(&["pull", "--quiet", "--tls-verify=false", "--platform", platform, image]);
+        self.done(&["pull", "--quiet", &self.reach, "--platform", platform, image]);
         let id = self.done(&["image", "inspect", "--format", "{{.Id}}", image]);
         self.forget();
         id
     }
 
     fn push(&self, from: &str, to: &str) {
-        self.done(&["pull", "--quiet", "--tls-verify=false", from]);
+        self.done(&["pull", "--quiet", &self.reach, from]);
         self.done(&["tag", from, to]);
-        self.done(&["push", "--quiet", "--tls-verify=false", to]);
+        self.done(&["push", "--quiet", &self.reach, to]);
         self.forget();
     }
 
     fn push_index(&self, from: &str, to: &str) {
         self.done(&["manifest", "create", "index"]);
-        self.done(&["manifest", "add", "--all", "--tls-verify=false", "index", &format!("docker://{from}")]);
-        self.done(&["manifest", "push", "--all", "--tls-verify=false", "index", &format!("docker://{to}")]);
+        self.done(&["manifest", "add", "--all", &self.reach, "index", &format!("docker://{from}")]);
+        self.done(&["manifest", "push", "--all", &self.reach, "index", &format!("docker://{to}")]);
         self.forget();
+    }
+}
+
+fn check_podman(start: impl FnOnce() -> Registries) {
+    if Tool::Podman.is_here() {
+        let registries = start();
+        check(&Podman::new(&registries.transport), &registries);
     }
 }
 
 #[test]
 fn podman_pushes_and_pulls_over_plain_http() {
-    if Tool::Podman.is_here() {
-        check(&Podman::new(), &Registries::start());
-    }
+    check_podman(Registries::plain);
+}
+
+#[test]
+fn podman_pushes_and_pulls_over_tls() {
+    check_podman(Registries::tls);
 }
