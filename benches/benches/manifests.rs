@@ -51,7 +51,7 @@ fn manifests(c: &mut Criterion) {
 /// A registry with an image of two layers and a limit that lets everything through. Its clock is the machine's, so that
 /// the limiter's log has an entry for each pull; its journal keeps as many entries as that of `pullrig serve`.
 async fn start_registry() -> MockRegistry {
-    let limit = "4000000000/1s".parse().expect("a limit");
+    let limit = "4000000000/6h".parse().expect("a limit");
     let config = RegistryConfig { limit: Some(limit), ..RegistryConfig::default() };
     let clock = Clock::system();
     let journal = Journal::bounded(&clock, 10_000);

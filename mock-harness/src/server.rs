@@ -6,12 +6,11 @@ use std::{
     sync::{Mutex, atomic::AtomicU64},
 };
 
-use hyper_util::service::TowerToHyperService;
 use testbed::{
     Clock, Journal, Secret, Seed,
     net::{Names, VantageError},
     rule::RuleBook,
-    server::{ANY_PORT, BindError, ServerHandle},
+    server::{ANY_PORT, BindError, ServerHandle, introducing},
     task::SharedAgent,
 };
 use thiserror::Error;
@@ -222,7 +221,7 @@ impl MockHarnessBuilder {
             tasks: Mutex::new(JoinSet::new()),
             n_ids: AtomicU64::new(0),
         });
-        let server = ServerHandle::start(TowerToHyperService::new(api::app(platform.clone())), at).await?;
+        let server = ServerHandle::start(introducing(api::app(platform.clone())), at).await?;
         // Without any key the API refuses everybody, and so it does the empty one.
         let default_api_key = config.api_keys.first().map_or_else(|| Secret::new(""), |key| key.token.clone());
         let tasks = TasksEnd(platform.clone());

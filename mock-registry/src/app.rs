@@ -9,9 +9,14 @@ use axum::{
     extract::Request,
     response::{IntoResponse as _, Response},
 };
-use hyper::{body::Incoming, service::service_fn};
+use http_body::Body as _;
+use hyper::body::Incoming;
 use oci::Principal;
-use testbed::{journal::Counted, rule::Fired, server::Serve};
+use testbed::{
+    journal::Counted,
+    rule::Fired,
+    server::{Connection, Serve},
+};
 
 use crate::{
     api::dispatch,
@@ -25,10 +30,15 @@ use crate::{
 
 /// The whole of a registry as a service, without a listener.
 pub(crate) fn app(state: App) -> impl Serve {
-    service_fn(move |request: http::Request<Incoming>| {
+    move |request: http::Request<Incoming>, connection: Connection| {
         let state = state.clone();
-        async move { Ok(exchange(&state, request.map(Body::new)).await) }
-    })
+        async move { Ok(exchange(&state, request.map(body), connection).await) }
+    }
+}
+
+/// What is no body, as that of a GET, is not boxed either.
+fn body(incoming: Incoming) -> Body {
+    if incoming.is_end_stream() { Body::empty() } else { Body::new(incoming) }
 }
 
 /// An answer, and what was decided on the way to it.
@@ -95,7 +105,7 @@ mod tests {
         let app =
             App::new("hub".into(), settings, Store::in_memory(Seed(1)), clock.clone(), Journal::new(&clock), Seed(1));
         // Thousands of connections that are idle keep this much each.
-        let n_bytes = size_of_val(&exchange(&app, Request::default()));
+        let n_bytes = size_of_val(&exchange(&app, Request::default(), Connection::unconnected()));
         assert!(n_bytes <= 2048, "{n_bytes} bytes");
     }
 }

@@ -92,7 +92,7 @@ impl http_body::Body for ContentBody {
 pub(crate) struct SentBody {
     inner: Body,
     fault: BodyFault,
-    connection: Option<Connection>,
+    connection: Connection,
     length_bytes: Option<u64>,
     sent_bytes: u64,
     /// How it breaks off, once it does.
@@ -103,12 +103,7 @@ pub(crate) struct SentBody {
 
 impl SentBody {
     /// `inner` with `fault`, on `connection`; `length_bytes` is what the head announced.
-    pub(crate) fn new(
-        inner: Body,
-        fault: BodyFault,
-        connection: Option<Connection>,
-        length_bytes: Option<u64>,
-    ) -> Self {
+    pub(crate) fn new(inner: Body, fault: BodyFault, connection: Connection, length_bytes: Option<u64>) -> Self {
         // What ends at its end is whole.
         let cut = fault.cut.filter(|(after, _)| length_bytes.is_none_or(|length| *after < length));
         Self {
@@ -134,8 +129,7 @@ impl SentBody {
             End::Close => BodyEnd::Cut,
             End::Reset => BodyEnd::Reset,
         });
-        let Some(connection) = &self.connection else { return Poll::Pending };
-        let ending = self.ending.get_or_insert_with(|| connection.end(end));
+        let ending = self.ending.get_or_insert_with(|| self.connection.end(end));
         let part = ready!(Pin::new(ending).poll_next(cx));
         Poll::Ready(part.map(|part| part.map(Frame::data).map_err(axum::Error::new)))
     }

@@ -4,10 +4,10 @@
 //! they become one [`Event::Exchange`], recorded when the head of the answer is ready. A streamed body adds
 //! [`Event::BodyEnded`] when it ends, however it ends.
 
-use std::net::{IpAddr, Ipv4Addr};
+use std::net::IpAddr;
 
 use axum::{extract::Request, response::Response};
-use http::{HeaderMap, HeaderName, HeaderValue, Method, header};
+use http::{HeaderMap, HeaderName, HeaderValue, Method, Uri, header};
 use http_body::Body as _;
 use oci::{Digest, Endpoint, EndpointError, EndpointKind, Reference, RegistryHost, RepositoryName};
 use testbed::{
@@ -35,8 +35,8 @@ const API_VERSION: HeaderName = HeaderName::from_static("docker-distribution-api
 pub(crate) struct Resolved {
     /// The `Host` header as sent.
     pub(crate) host: String,
-    /// The path as sent, which links to further pages repeat.
-    pub(crate) path: String,
+    /// Path and query as sent.
+    uri: Uri,
     /// The endpoint, with the repository as the client names it.
     pub(crate) endpoint: Result<Endpoint, EndpointError>,
     /// The repository as the store names it: without the registry's path. `None`: it is not one of this registry's.
@@ -75,7 +75,7 @@ fn not_found(path: &str) -> EndpointError {
 
 impl Resolved {
     /// Reads the head of a request that came on `connection`.
-    fn read(settings: &Settings, request: &Request, connection: Option<&Connection>) -> Self {
+    fn read(settings: &Settings, request: &Request, connection: &Connection) -> Self {
         let host = request
             .headers()
             .get(header::HOST)
@@ -83,8 +83,7 @@ impl Resolved {
             .or_else(|| request.uri().authority().map(|authority| authority.as_str()))
             .map(str::to_owned)
             // HTTP/1.0 knows no host; then it is the address that was reached.
-            .or_else(|| connection.map(|connection| connection.local.to_string()))
-            .unwrap_or_default();
+            .unwrap_or_else(|| connection.local.to_string());
         let path = request.uri().path();
         let (endpoint, is_below_path) = resolve_path(settings, &host, path);
         let named = endpoint.as_ref().ok().and_then(Endpoint::repository);
@@ -99,13 +98,17 @@ impl Resolved {
         };
         Self {
             host,
-            path: path.to_owned(),
+            uri: request.uri().clone(),
             repository,
             is_below_path,
-            source: connection
-                .map_or(IpAddr::V4(Ipv4Addr::LOCALHOST), |connection| connection.peer.ip().to_canonical()),
+            source: connection.peer.ip().to_canonical(),
             endpoint,
         }
+    }
+
+    /// The path as sent, which links to further pages repeat.
+    pub(crate) fn path(&self) -> &str {
+        self.uri.path()
     }
 
     /// What kind of endpoint it is; `other` if it is none.
@@ -158,9 +161,8 @@ impl Resolved {
 }
 
 /// Resolves the request, has it answered, dates the answer, and records both.
-pub(crate) async fn exchange(app: &App, mut request: Request) -> Response {
-    let connection = request.extensions().get::<Connection>().cloned();
-    let resolved = Resolved::read(&app.settings, &request, connection.as_ref());
+pub(crate) async fn exchange(app: &App, mut request: Request, connection: Connection) -> Response {
+    let resolved = Resolved::read(&app.settings, &request, &connection);
     let asked = Asked::read(&request);
     let is_head = request.method() == Method::HEAD;
 
@@ -180,7 +182,7 @@ pub(crate) async fn exchange(app: &App, mut request: Request) -> Response {
         subject: resolved.subject(app),
         host: shorten(resolved.host),
         source: resolved.source,
-        connection: connection.as_ref().map_or(0, |connection| connection.id),
+        connection: connection.id,
         method: asked.method,
         target: asked.target,
         principal,
@@ -207,7 +209,7 @@ pub(crate) async fn exchange(app: &App, mut request: Request) -> Response {
 
 /// What is told of the request in the journal, read before the layers take it.
 struct Asked {
-    method: String,
+    method: Method,
     target: String,
     authorization: Option<String>,
     user_agent: Option<String>,
@@ -226,7 +228,7 @@ impl Asked {
             None => String::from("other"),
         };
         Self {
-            method: request.method().to_string(),
+            method: request.method().clone(),
             target: shorten(testbed::redact::target(
                 request.uri().path_and_query().map_or("", |target| target.as_str()),
             )),

@@ -40,7 +40,7 @@ impl Expect {
         Self::requests(format!("pulls from {repository}"), move |asked| {
             let is_there = matches!(&asked.subject, Subject::Registry { endpoint: EndpointKind::Manifest, repository, .. }
                 if repository.as_ref().is_some_and(|repository| repository.as_str() == wanted));
-            is_there && asked.method == Method::GET.as_str() && asked.status == Some(200)
+            is_there && asked.method == Method::GET && asked.status == Some(200)
         })
     }
 

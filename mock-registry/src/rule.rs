@@ -47,7 +47,7 @@ pub(crate) fn decide(app: &App, resolved: &Resolved, identity: &Identity, reques
     // Counted without rules too: one that is added later asks for all attempts. What is no endpoint is not counted: there
     // are no bounds on what such requests look like.
     let attempt = match resolved.endpoint {
-        Ok(_) => app.attempts.count(identity.principal(), resolved.source, request.method(), &resolved.path),
+        Ok(_) => app.attempts.count(identity.principal(), resolved.source, request.method(), resolved.path()),
         Err(_) => 1,
     };
     if app.rules.is_empty() {
@@ -81,7 +81,7 @@ fn occasion(app: &App, resolved: &Resolved, identity: &Identity, request: &Reque
         .collect();
     Occasion {
         call: Call::Registry(resolved.kind()),
-        method: request.method().to_string(),
+        method: request.method().clone(),
         repository: resolved.repository.clone(),
         reference: resolved.reference(),
         layer: resolved.layer_number(app),

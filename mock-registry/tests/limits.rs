@@ -61,7 +61,7 @@ async fn only_manifest_gets_count_and_heads_are_told_where_they_stand() {
     );
     let last = exchanges(&hub).pop().unwrap();
     let counted = last.counted.unwrap();
-    assert_eq!((counted.key.as_str(), counted.limit, counted.remaining), ("127.0.0.1", 2, 0));
+    assert_eq!((&*counted.key, counted.limit, counted.remaining), ("127.0.0.1", 2, 0));
     assert!(counted.refused && !counted.used);
     assert_eq!(last.error.as_deref(), Some("TOOMANYREQUESTS"));
 }

@@ -5,9 +5,10 @@
 mod terminal;
 mod verb;
 
-use std::process::ExitCode;
+use std::{io, num::NonZeroUsize, process::ExitCode, thread};
 
 use clap::{Parser, Subcommand};
+use tokio::runtime::Runtime;
 
 /// A rig for image pulls: mock registries, a mock Harness platform, and scenarios that drive both.
 ///
@@ -40,7 +41,7 @@ enum Verb {
 fn main() -> ExitCode {
     let cli = Cli::parse();
     terminal::start_log(cli.verbose);
-    let runtime = match tokio::runtime::Builder::new_multi_thread().enable_all().build() {
+    let runtime = match start_runtime(&cli.verb) {
         Ok(runtime) => runtime,
         Err(error) => {
             terminal::say_error(&format!("cannot start: {error}"), None);
@@ -57,4 +58,15 @@ fn main() -> ExitCode {
     // Tasks that are still under way belong to worlds that nobody needs any more.
     runtime.shutdown_background();
     exit.into()
+}
+
+/// As many threads as there are cores; but those who are served are on the same machine, and half of it is theirs. More
+/// threads answer fewer requests, because they wake each other and displace the clients.
+fn start_runtime(verb: &Verb) -> io::Result<Runtime> {
+    let mut builder = tokio::runtime::Builder::new_multi_thread();
+    if let Verb::Serve(_) = verb {
+        let n_cores = thread::available_parallelism().map_or(1, NonZeroUsize::get);
+        builder.worker_threads((n_cores / 2).max(1));
+    }
+    builder.enable_all().build()
 }

@@ -93,7 +93,7 @@ fn describe(platform: &Platform, request: &Request, connection: Option<&Connecti
         host: text(header::HOST).unwrap_or_default(),
         source: connection.map_or(IpAddr::V4(Ipv4Addr::LOCALHOST), |connection| connection.peer.ip()),
         connection: connection.map_or(0, |connection| connection.id),
-        method: request.method().to_string(),
+        method: request.method().clone(),
         target: testbed::redact::target(request.uri().path_and_query().map_or("", |target| target.as_str())),
         subject: Subject::Api { operation: String::from(operation(request.method(), route)) },
         principal,

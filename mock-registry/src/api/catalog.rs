@@ -33,5 +33,5 @@ pub(super) fn get_catalog(app: &App, resolved: &Resolved, request: &Request) -> 
     };
     let mut repositories = names.iter().map(|name| format!("{prefix}{name}")).collect();
     let next = page.cut(&mut repositories, String::as_str);
-    Ok(compose_list(&MediaType::JSON, &Catalog { repositories }, &resolved.path, next))
+    Ok(compose_list(&MediaType::JSON, &Catalog { repositories }, resolved.path(), next))
 }

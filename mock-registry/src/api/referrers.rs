@@ -25,7 +25,7 @@ pub(super) async fn get_referrers(
     uri: &Uri,
 ) -> Result<Response, RegistryError> {
     if !app.settings.api.referrers {
-        return Err(RegistryError::Path(EndpointError::NotFound { path: resolved.path.clone() }));
+        return Err(RegistryError::Path(EndpointError::NotFound { path: resolved.path().to_owned() }));
     }
     let page = Page::read(uri, app.settings.api.max_page)?;
     let wanted = query(uri).into_iter().find(|(name, _)| name == "artifactType").map(|(_, value)| value);
@@ -56,7 +56,7 @@ pub(super) async fn get_referrers(
         None => next,
     });
     let index = ImageIndex::new(MediaType::OCI_INDEX, found);
-    let mut response = compose_list(&MediaType::OCI_INDEX, &index, &resolved.path, next);
+    let mut response = compose_list(&MediaType::OCI_INDEX, &index, resolved.path(), next);
     if wanted.is_some() {
         response.headers_mut().insert(FILTERS_APPLIED, HeaderValue::from_static("artifactType"));
     }

@@ -34,5 +34,5 @@ pub(super) async fn get_tags(
     let mut tags = repository.tags_after(page.last(), page.n_looked_up());
     let next = page.cut(&mut tags, Tag::as_str);
     let name = resolved.named_repository().unwrap_or(name);
-    Ok(compose_list(&MediaType::JSON, &TagList { name, tags }, &resolved.path, next))
+    Ok(compose_list(&MediaType::JSON, &TagList { name, tags }, resolved.path(), next))
 }

@@ -6,8 +6,6 @@
 //!
 //! Source: facts/registry A4, A5, A7.
 
-use std::fmt::Write as _;
-
 use http::{HeaderMap, HeaderName, HeaderValue, Method};
 use oci::{EndpointKind, PullLimit};
 use testbed::journal::Counted;
@@ -36,20 +34,17 @@ impl Standing {
         const REMAINING: HeaderName = HeaderName::from_static("ratelimit-remaining");
         const SOURCE: HeaderName = HeaderName::from_static("docker-ratelimit-source");
 
-        let Self { key, limit, remaining, used, refused } = self;
-        let key = key.to_string();
+        let Self { source, limit, remaining, used, refused } = self;
         headers.insert(LIMIT, of_window(limit.pulls().get(), limit));
         headers.insert(REMAINING, of_window(remaining, limit));
-        headers.insert(SOURCE, header_value(&key));
-        Counted { key, limit: limit.pulls().get(), remaining, used, refused }
+        headers.insert(SOURCE, header_value(&*source));
+        Counted { key: source, limit: limit.pulls().get(), remaining, used, refused }
     }
 }
 
 fn of_window(n_pulls: u32, limit: PullLimit) -> HeaderValue {
-    // Long enough for any two numbers.
-    let mut text = String::with_capacity(40);
-    // Writing to a text does not fail.
-    let _ = write!(text, "{n_pulls};w={}", limit.window().as_secs());
+    let (mut pulls, mut seconds) = (itoa::Buffer::new(), itoa::Buffer::new());
+    let text = [pulls.format(n_pulls), ";w=", seconds.format(limit.window().as_secs())].concat();
     // Digits and `;w=`.
     HeaderValue::try_from(text).unwrap_or(HeaderValue::from_static(""))
 }

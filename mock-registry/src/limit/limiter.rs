@@ -24,18 +24,25 @@ pub(crate) struct Limiter(Arc<Mutex<State>>);
 struct State {
     anonymous: Option<PullLimit>,
     accounts: Option<PullLimit>,
-    windows: HashMap<LimitKey, Window>,
+    counters: HashMap<LimitKey, Counter>,
     /// The longest window that was ever in force: a key without pulls for so long is swept out.
     longest: Duration,
     /// The next sweep: twice what the last one left, so that sweeping costs each new key a constant share.
     sweep_at: usize,
 }
 
+/// The pulls of one key, and the key as clients and the journal are told it.
+#[derive(Debug)]
+struct Counter {
+    window: Window,
+    source: Arc<str>,
+}
+
 /// Where a key stands with its limit after a request.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct Standing {
-    /// What is counted by.
-    pub(crate) key: LimitKey,
+    /// What is counted by, as text.
+    pub(crate) source: Arc<str>,
     /// The limit in force.
     pub(crate) limit: PullLimit,
     /// Pulls left.
@@ -55,7 +62,7 @@ impl Limiter {
             longest: limits.flatten().map(PullLimit::window).max().unwrap_or_default(),
             anonymous: settings.anonymous_limit,
             accounts: settings.account_limit,
-            windows: HashMap::new(),
+            counters: HashMap::new(),
             sweep_at: FIRST_SWEEP_AT,
         })))
     }
@@ -98,19 +105,32 @@ impl Limiter {
             Some(account) => LimitKey::Account(account.uuid),
             None => LimitKey::of_address(address),
         };
-        if state.windows.len() >= state.sweep_at {
+        if state.counters.len() >= state.sweep_at {
             let longest = state.longest;
-            state.windows.retain(|_, window| !window.is_idle(longest, now));
-            state.sweep_at = FIRST_SWEEP_AT.max(2 * state.windows.len());
+            state.counters.retain(|_, counter| !counter.window.is_idle(longest, now));
+            state.sweep_at = FIRST_SWEEP_AT.max(2 * state.counters.len());
         }
-        let window = state.windows.entry(key.clone()).or_default();
+        let counter = state.counters.entry(key).or_insert_with_key(Counter::new);
+        let Counter { window, source } = counter;
         let taken = if wanted { window.take(limit, now) } else { None };
         let remaining = taken.unwrap_or_else(|| window.remaining(limit, now));
-        Some(Standing { key, limit, remaining, used: taken.is_some(), refused: wanted && taken.is_none() })
+        Some(Standing {
+            source: Arc::clone(source),
+            limit,
+            remaining,
+            used: taken.is_some(),
+            refused: wanted && taken.is_none(),
+        })
     }
 
     fn state(&self) -> MutexGuard<'_, State> {
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl Counter {
+    fn new(key: &LimitKey) -> Self {
+        Self { window: Window::default(), source: key.to_string().into() }
     }
 }
 
@@ -146,7 +166,7 @@ mod tests {
             limiter.state().sweep_at = 1;
             let now = after(begin, Duration::from_secs(seconds));
             limiter.ask(&settings, &Principal::Anonymous, address(2), now, true);
-            let n_kept = limiter.state().windows.len();
+            let n_kept = limiter.state().counters.len();
             (n_kept, limiter.ask(&settings, &ci, address(1), now, false).unwrap().remaining)
         };
         assert_eq!(sweep_after(24 * 3600 - 1), (3, 1));

@@ -66,9 +66,12 @@ impl Window {
 
     /// The first entry of the log that counts. Every clock of ours is monotonic, so all that follow count too.
     fn first_counting(&self, window: Duration, now: Timestamp) -> usize {
-        // One subtraction, and then comparisons only.
+        // One subtraction, and then comparisons only; one of them where no pull is too old yet.
         let horizon = now.checked_sub(window).unwrap_or(Timestamp::MIN);
-        self.log.partition_point(|(at, _)| *at <= horizon)
+        match self.log.front() {
+            Some((oldest, _)) if *oldest <= horizon => self.log.partition_point(|(at, _)| *at <= horizon),
+            _ => 0,
+        }
     }
 
     fn forget(&mut self, window: Duration, now: Timestamp) {

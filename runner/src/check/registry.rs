@@ -100,7 +100,7 @@ fn n_seen(seen: &Seen, exchanges: &[&Exchange]) -> u64 {
     let mut n = 0;
     for exchange in exchanges {
         let path = exchange.target.split('?').next().unwrap_or_default();
-        let client = (exchange.principal.clone(), exchange.source, exchange.method.clone(), String::from(path));
+        let client = (exchange.principal.clone(), exchange.source, exchange.method.to_string(), String::from(path));
         let attempt = attempts.entry(client).or_insert(0_u32);
         *attempt += 1;
         let status_fits = seen.status.is_none_or(|status| exchange.status == Some(status));
@@ -147,7 +147,7 @@ mod tests {
 
     fn exchange(actor: &str, endpoint: EndpointKind, status: u16, refused: bool) -> Entry {
         let counted = (endpoint == EndpointKind::Manifest).then(|| Counted {
-            key: String::from("127.0.0.1"),
+            key: "127.0.0.1".into(),
             limit: 1,
             remaining: 0,
             used: !refused,
@@ -158,7 +158,7 @@ mod tests {
             host: String::from("hub.test"),
             source: IpAddr::from([127, 0, 0, 1]),
             connection: 1,
-            method: String::from("GET"),
+            method: "GET".parse().unwrap(),
             target: format!("/v2/{endpoint}?n=1"),
             subject: Subject::Registry { endpoint, repository: "library/a".parse().ok(), reference: None, layer: None },
             principal: Principal::Anonymous,

@@ -83,10 +83,10 @@ impl Journal {
         book.n_recorded += 1;
         let seq = book.n_recorded;
         book.entries.push_back(Arc::new(Entry { seq, at, event }));
-        if book.entries.len() > self.0.max_entries {
-            book.entries.pop_front();
-        }
+        let forgotten = if book.entries.len() > self.0.max_entries { book.entries.pop_front() } else { None };
         drop(book);
+        // Freed without the lock: an old entry is out of every cache.
+        drop(forgotten);
         // Who begins to wait after this look finds the entry in the book.
         if self.0.appended.receiver_count() > 0 {
             self.0.appended.send_replace(());

@@ -2,9 +2,10 @@
 
 use std::{fmt, net::IpAddr, sync::Arc, time::Duration};
 
+use http::Method;
 use oci::{Digest, EndpointKind, Principal, Reference, RepositoryName};
 use schemars::JsonSchema;
-use serde::Serialize;
+use serde::{Serialize, Serializer};
 
 use crate::{
     clock::{ClockMove, MoveCause},
@@ -53,7 +54,8 @@ pub struct Exchange {
     /// The connection's number within the actor.
     pub connection: u64,
     /// The request's method.
-    pub method: String,
+    #[serde(serialize_with = "as_text")]
+    pub method: Method,
     /// Path and query.
     pub target: String,
     /// What was asked for.
@@ -114,7 +116,7 @@ pub enum Subject {
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 pub struct Counted {
     /// By what the pulls are counted: an address or an account.
-    pub key: String,
+    pub key: Arc<str>,
     /// Pulls allowed in a window.
     pub limit: u32,
     /// Pulls left after this request.
@@ -411,6 +413,10 @@ impl fmt::Display for StageResolved {
             Err(text) => write!(f, "no images: {text}"),
         }
     }
+}
+
+fn as_text<S: Serializer>(method: &Method, serializer: S) -> Result<S::Ok, S::Error> {
+    serializer.serialize_str(method.as_str())
 }
 
 fn human(ms: u64) -> String {

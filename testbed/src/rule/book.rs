@@ -145,7 +145,7 @@ mod tests {
     fn occasion(kind: EndpointKind, repository: &str, attempt: u32) -> Occasion {
         Occasion {
             call: Call::Registry(kind),
-            method: String::from("GET"),
+            method: http::Method::GET,
             repository: Some(repository.parse().unwrap()),
             reference: None,
             layer: None,

@@ -2,6 +2,7 @@
 
 use std::{collections::BTreeMap, fmt, net::IpAddr};
 
+use http::Method;
 use oci::{EndpointKind, Principal, Reference, RepositoryName};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
@@ -13,8 +14,8 @@ use super::{Occurrences, Pattern};
 pub struct Occasion {
     /// What is asked.
     pub call: Call,
-    /// The request's method, in capitals.
-    pub method: String,
+    /// The request's method.
+    pub method: Method,
     /// The repository, if the endpoint has one.
     pub repository: Option<RepositoryName>,
     /// The tag or digest, if the endpoint has one.
@@ -126,8 +127,8 @@ pub enum MethodMatch {
 }
 
 impl MethodMatch {
-    fn admits(self, method: &str) -> bool {
-        self == Self::Any || self.to_string() == method
+    fn admits(self, method: &Method) -> bool {
+        self == Self::Any || self.to_string() == method.as_str()
     }
 }
 

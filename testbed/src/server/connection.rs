@@ -44,6 +44,12 @@ impl Connection {
         Self { facts: Arc::new(facts), is_shared: false }
     }
 
+    /// A connection for exchanges that come on none, between two unspecified addresses.
+    pub fn unconnected() -> Self {
+        let nowhere = SocketAddr::from(([0, 0, 0, 0], 0));
+        Self::new(0, nowhere, nowhere, false)
+    }
+
     /// The same, as exchanges see it that share it.
     pub(super) fn into_shared(self) -> Self {
         Self { is_shared: true, ..self }

@@ -1,7 +1,7 @@
 //! Listeners: one accept loop for every actor, HTTP/1 and HTTP/2, plain and TLS.
 //!
 //! Port 0 by default, so that worlds never meet; stopping is graceful and bounded, and so is what a listener bears
-//! ([`Limits`]). Each request carries a [`Connection`] in its extensions: who is at the other end, and the means to break off
+//! ([`Limits`]). Each request comes with its [`Connection`]: who is at the other end, and the means to break off
 //! an answer, which rules need.
 //!
 //! A connection goes through `handle` (accepted, counted), `begin` (what the client speaks), `serve` (its exchanges, by
@@ -20,7 +20,7 @@ pub use connection::{Connection, Facts};
 pub use ending::{End, Ending};
 pub use handle::{BindError, ServerHandle};
 pub use listen::{ANY_PORT, Limits, Listen};
-pub use serve::Serve;
+pub use serve::{Serve, introducing};
 
 #[cfg(test)]
 mod tests;

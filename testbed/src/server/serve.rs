@@ -1,8 +1,8 @@
 //! The exchanges of one connection, from its first byte to its last.
 
-use std::{convert::Infallible, net::SocketAddr, pin::pin, sync::Arc, time::Duration};
+use std::{convert::Infallible, future::Future, net::SocketAddr, pin::pin, sync::Arc, time::Duration};
 
-use axum::response::Response;
+use axum::{Router, response::Response};
 use http::Request;
 use hyper::{
     body::Incoming,
@@ -12,6 +12,7 @@ use hyper::{
 use hyper_util::{
     rt::{TokioExecutor, TokioIo, TokioTimer},
     server::graceful::GracefulConnection,
+    service::TowerToHyperService,
 };
 use tokio::{net::TcpStream, sync::watch};
 
@@ -26,20 +27,37 @@ use crate::tls::Certificates;
 const PING_EVERY: Duration = Duration::from_secs(60);
 const PONG_WITHIN: Duration = Duration::from_secs(20);
 
-/// What answers requests: any hyper service, such as `hyper::service::service_fn(..)`, or an axum router in hyper-util's
-/// `TowerToHyperService`. Each connection has a clone of it.
-pub trait Serve:
-    Service<Request<Incoming>, Response = Response, Error = Infallible, Future: Send> + Clone + Send + Sync + 'static
-{
+/// What answers requests: any function of the request and the [`Connection`] that it came on. Each connection has a clone.
+///
+/// The connection is an argument, and not an extension of the request, because a map by type costs three allocations for
+/// each request. [`introducing`] is for routers, which look for it there.
+pub trait Serve: Clone + Send + Sync + 'static {
+    /// The answer to come.
+    type Answer: Future<Output = Result<Response, Infallible>> + Send;
+
+    /// Begins to answer.
+    fn answer(&self, request: Request<Incoming>, connection: Connection) -> Self::Answer;
 }
 
-impl<S> Serve for S where
-    S: Service<Request<Incoming>, Response = Response, Error = Infallible, Future: Send>
-        + Clone
-        + Send
-        + Sync
-        + 'static
+impl<F, A> Serve for F
+where
+    F: Fn(Request<Incoming>, Connection) -> A + Clone + Send + Sync + 'static,
+    A: Future<Output = Result<Response, Infallible>> + Send,
 {
+    type Answer = A;
+
+    fn answer(&self, request: Request<Incoming>, connection: Connection) -> A {
+        self(request, connection)
+    }
+}
+
+/// An axum router, whose handlers find the [`Connection`] among a request's extensions.
+pub fn introducing(router: Router) -> impl Serve {
+    let service = TowerToHyperService::new(router);
+    move |mut request: Request<Incoming>, connection: Connection| {
+        request.extensions_mut().insert(connection);
+        service.call(request)
+    }
 }
 
 /// What all connections of a listener share.
@@ -89,21 +107,21 @@ fn http1<S: Serve>(
     stream: Stream,
     connection: Connection,
     listener: &Listener<S>,
-) -> http1::Connection<TokioIo<Stream>, Introducing<S>> {
+) -> http1::Connection<TokioIo<Stream>, Exchanges<S>> {
     http1::Builder::new()
         .timer(TokioTimer::new())
         .header_read_timeout(listener.limits.head_within)
         .max_header_size(listener.limits.max_head_bytes as usize)
         // The date of an answer is policy time, which is not ours to tell.
         .auto_date_header(false)
-        .serve_connection(TokioIo::new(stream), Introducing { service: listener.service.clone(), connection })
+        .serve_connection(TokioIo::new(stream), Exchanges { service: listener.service.clone(), connection })
 }
 
 fn http2<S: Serve>(
     stream: Stream,
     connection: Connection,
     listener: &Listener<S>,
-) -> http2::Connection<TokioIo<Stream>, Introducing<S>, TokioExecutor> {
+) -> http2::Connection<TokioIo<Stream>, Exchanges<S>, TokioExecutor> {
     let connection = connection.into_shared();
     http2::Builder::new(TokioExecutor::new())
         .timer(TokioTimer::new())
@@ -111,7 +129,7 @@ fn http2<S: Serve>(
         .keep_alive_timeout(PONG_WITHIN)
         .max_header_list_size(listener.limits.max_head_bytes)
         .auto_date_header(false)
-        .serve_connection(TokioIo::new(stream), Introducing { service: listener.service.clone(), connection })
+        .serve_connection(TokioIo::new(stream), Exchanges { service: listener.service.clone(), connection })
 }
 
 async fn finish<C>(connection: C, mut stopping: watch::Receiver<()>) -> Result<(), C::Error>
@@ -127,19 +145,18 @@ where
     connection.await
 }
 
-/// Puts the [`Connection`] into each request.
-struct Introducing<S> {
+/// The service of one connection.
+struct Exchanges<S> {
     service: S,
     connection: Connection,
 }
 
-impl<S: Serve> Service<Request<Incoming>> for Introducing<S> {
-    type Response = S::Response;
-    type Error = S::Error;
-    type Future = S::Future;
+impl<S: Serve> Service<Request<Incoming>> for Exchanges<S> {
+    type Response = Response;
+    type Error = Infallible;
+    type Future = S::Answer;
 
-    fn call(&self, mut request: Request<Incoming>) -> Self::Future {
-        request.extensions_mut().insert(self.connection.clone());
-        self.service.call(request)
+    fn call(&self, request: Request<Incoming>) -> Self::Future {
+        self.service.answer(request, self.connection.clone())
     }
 }

@@ -11,10 +11,7 @@ use bytes::Bytes;
 use futures_util::{StreamExt as _, stream};
 use http::Request;
 use hyper::client::conn::http2::SendRequest;
-use hyper_util::{
-    rt::{TokioExecutor, TokioIo},
-    service::TowerToHyperService,
-};
+use hyper_util::rt::{TokioExecutor, TokioIo};
 use rustls::pki_types::ServerName;
 use tokio::{
     io::{AsyncRead, AsyncReadExt as _, AsyncWrite, AsyncWriteExt as _},
@@ -25,7 +22,7 @@ use tokio_rustls::{TlsConnector, client::TlsStream};
 
 use crate::{
     net::Names,
-    server::{ANY_PORT, Connection, End, Limits, Listen, Serve, ServerHandle},
+    server::{ANY_PORT, Connection, End, Limits, Listen, Serve, ServerHandle, introducing},
     tls::{Authority, CertificateFlaw, Certificates, client_config},
 };
 
@@ -57,7 +54,7 @@ pub(super) fn service() -> impl Serve {
         .route("/slow", get(slow))
         .route("/echo", post(|body: Bytes| async { body }))
         .fallback(who);
-    TowerToHyperService::new(app)
+    introducing(app)
 }
 
 pub(super) async fn start() -> ServerHandle {
