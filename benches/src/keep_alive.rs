@@ -47,6 +47,14 @@ impl KeepAlive {
         Ok(&self.answer[body_start..end])
     }
 
+    /// Ends the connection at once, without the minute that the system would keep its port for.
+    ///
+    /// # Errors
+    /// The connection has ended.
+    pub fn reset(self) -> io::Result<()> {
+        self.stream.set_zero_linger()
+    }
+
     async fn read_some(&mut self) -> io::Result<()> {
         match self.stream.read_buf(&mut self.answer).await? {
             0 => Err(io::ErrorKind::UnexpectedEof.into()),

@@ -1,10 +1,12 @@
-//! What the benches share: a runtime, the two clocks that are read, a line beside Criterion's own, and the smallest client.
+//! What the benches share: a runtime, the two clocks that are read, a line beside Criterion's own, the smallest client, and
+//! `pullrig serve` as a process of its own.
 //!
 //! Figures are ratios within one run: each group has what is measured beside a bound (the hash alone, a bare handler, a bare
 //! counter), so that the speed of the machine drops out. CPU seconds are printed where they say more than wall time on a
 //! machine that does much else; client and server are in one process, so they are the sum of both.
 
 mod keep_alive;
+mod serve;
 
 use std::time::{Duration, Instant};
 
@@ -13,6 +15,7 @@ use rustix::time::{ClockId, clock_gettime};
 use tokio::runtime::{Builder, Runtime};
 
 pub use keep_alive::KeepAlive;
+pub use serve::Serve;
 
 /// Criterion with little patience: all benches together take a few minutes.
 pub fn criterion() -> Criterion {

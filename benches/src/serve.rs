@@ -1,0 +1,73 @@
+//! `pullrig serve` as a program of its own, whose memory is not that of the client.
+
+use std::{
+    fs,
+    io::{self, BufRead as _, BufReader},
+    net::SocketAddr,
+    process::{Child, Stdio},
+};
+
+use tests::program::pullrig;
+
+/// A `pullrig serve` that is ready; killed when dropped.
+#[derive(Debug)]
+pub struct Serve {
+    child: Child,
+    at: SocketAddr,
+}
+
+impl Serve {
+    /// Starts it with one registry, and `images` in the words of `--image`.
+    ///
+    /// # Errors
+    /// It does not get ready.
+    pub fn start<'a>(images: impl IntoIterator<Item = &'a str>) -> io::Result<Self> {
+        let mut command = pullrig();
+        command.args(["serve", "--preset", "generic"]).stdout(Stdio::piped());
+        for image in images {
+            command.args(["--image", image]);
+        }
+        let mut child = command.spawn()?;
+        match child.stdout.take().map(read_address) {
+            Some(Ok(at)) => Ok(Self { child, at }),
+            _ => {
+                child.kill()?;
+                let status = child.wait()?;
+                Err(io::Error::other(format!("pullrig serve did not get ready: {status}")))
+            }
+        }
+    }
+
+    /// Where it listens.
+    pub fn at(&self) -> SocketAddr {
+        self.at
+    }
+
+    /// How much of its memory is resident.
+    ///
+    /// # Errors
+    /// This is not Linux, which alone tells it (`VmRSS`).
+    pub fn resident_mib(&self) -> io::Result<f64> {
+        let status = fs::read_to_string(format!("/proc/{}/status", self.child.id()))?;
+        let line = status.lines().find_map(|line| line.strip_prefix("VmRSS:"));
+        let kib: Option<f64> = line.and_then(|line| line.trim().strip_suffix(" kB")?.parse().ok());
+        kib.map(|kib| kib / 1024.0).ok_or_else(|| io::Error::other("the system does not tell it"))
+    }
+}
+
+impl Drop for Serve {
+    fn drop(&mut self) {
+        // It may have ended already.
+        drop(self.child.kill());
+        drop(self.child.wait());
+    }
+}
+
+/// The address in `ready generic http://127.0.0.1:4123`.
+fn read_address(stdout: impl io::Read) -> io::Result<SocketAddr> {
+    let mut line = String::new();
+    BufReader::new(stdout).read_line(&mut line)?;
+    let url = line.trim_end().rsplit_once("http://").map(|(_, authority)| authority.trim_end_matches('/'));
+    url.and_then(|at| at.parse().ok())
+        .ok_or_else(|| io::Error::other(format!("`{}` tells no address", line.trim_end())))
+}
