@@ -1,6 +1,6 @@
 //! The requests that one would send to a registry with curl: no client library, nothing followed, nothing repeated.
 
-use reqwest::{Client, Method, Response, redirect::Policy};
+use reqwest::{Client, Method, RequestBuilder, Response, redirect::Policy};
 use serde_json::Value;
 use testbed::tls::client_config;
 
@@ -31,13 +31,19 @@ impl ByHand {
         Self { url: String::from(url), client }
     }
 
-    /// GET of `target`, a path and query, or a whole URL of the same registry.
+    /// A request for `target`, a path and query, or a whole URL of the same registry.
+    pub fn request(&self, method: Method, target: &str) -> RequestBuilder {
+        let url = if target.starts_with("http") { String::from(target) } else { format!("{}{target}", self.url) };
+        self.client.request(method, url)
+    }
+
+    /// GET of `target`, as above.
     ///
     /// # Panics
     /// There is no answer.
     pub async fn get(&self, target: &str) -> Response {
-        let url = if target.starts_with("http") { String::from(target) } else { format!("{}{target}", self.url) };
-        self.client.get(&url).send().await.unwrap_or_else(|error| panic!("GET {url}: {error:?}"))
+        let answer = self.request(Method::GET, target).send().await;
+        answer.unwrap_or_else(|error| panic!("GET {target}: {error:?}"))
     }
 
     /// An anonymous token to pull `repository`, from the realm that the registry names.
