@@ -1,9 +1,9 @@
 //! What stays the same when a registry grows: a GET beside 10 and beside 100,000 other repositories, a page of tags out of
 //! 100 and out of 100,000, and how much memory 1,000 registries in one process take. Target: 100 MiB.
 
-use std::{fs, io};
+use std::io;
 
-use benches::{KeepAlive, criterion, runtime, say};
+use benches::{KeepAlive, criterion, memory_mib, runtime, say};
 use criterion::{BenchmarkId, Criterion, criterion_group, criterion_main};
 use mock_registry::{ImageSpec, MockRegistry};
 use tokio::runtime::Runtime;
@@ -54,7 +54,7 @@ fn measure(
 
 /// Starts them, asks each once, and tells how much more is resident, in words.
 async fn many_registries() -> io::Result<String> {
-    let before_kib = resident_kib()?;
+    let before_mib = memory_mib("self", "VmRSS")?;
     let mut registries = Vec::new();
     for _ in 0..N_REGISTRIES {
         let registry = MockRegistry::start().await;
@@ -63,15 +63,8 @@ async fn many_registries() -> io::Result<String> {
         KeepAlive::open(registry.address(), "/v2/bench/app/manifests/1").await?.get().await?;
         registries.push(registry);
     }
-    let mib = (resident_kib()?.saturating_sub(before_kib)) as f64 / 1024.0;
+    let mib = memory_mib("self", "VmRSS")? - before_mib;
     Ok(format!("growth: {N_REGISTRIES} registries, each asked once, take {mib:.1} MiB (target 100)\n"))
-}
-
-fn resident_kib() -> io::Result<u64> {
-    let status = fs::read_to_string("/proc/self/status")?;
-    let line = status.lines().find_map(|line| line.strip_prefix("VmRSS:"));
-    let kib = line.and_then(|line| line.trim().strip_suffix(" kB")?.trim().parse().ok());
-    kib.ok_or_else(|| io::Error::other("no VmRSS"))
 }
 
 criterion_group! { name = benches; config = criterion(); targets = growth }

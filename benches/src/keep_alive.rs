@@ -64,7 +64,7 @@ impl KeepAlive {
 }
 
 /// The length of the body that an answer's head tells.
-fn read_head(head: &[u8]) -> io::Result<usize> {
+pub(crate) fn read_head(head: &[u8]) -> io::Result<usize> {
     let head = std::str::from_utf8(head).map_err(io::Error::other)?;
     let mut lines = head.lines();
     match lines.next() {

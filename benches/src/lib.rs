@@ -5,16 +5,23 @@
 //! counter), so that the speed of the machine drops out. CPU seconds are printed where they say more than wall time on a
 //! machine that does much else; client and server are in one process, so they are the sum of both.
 
+mod discard;
 mod keep_alive;
+mod push_blob;
 mod serve;
 
-use std::time::{Duration, Instant};
+use std::{
+    fs, io,
+    time::{Duration, Instant},
+};
 
 use criterion::Criterion;
 use rustix::time::{ClockId, clock_gettime};
 use tokio::runtime::{Builder, Runtime};
 
+pub use discard::Discard;
 pub use keep_alive::KeepAlive;
+pub use push_blob::push_blob;
 pub use serve::Serve;
 
 /// Criterion with little patience: all benches together take a few minutes.
@@ -45,6 +52,18 @@ pub fn cpu_time() -> Duration {
     let time = clock_gettime(ClockId::ProcessCPUTime);
     // Such a clock starts at 0 and only grows.
     Duration::new(u64::try_from(time.tv_sec).unwrap_or_default(), u32::try_from(time.tv_nsec).unwrap_or_default())
+}
+
+/// How much memory a process has, as `field` of its status tells: `VmRSS` now, `VmHWM` at most so far. `process` is its id,
+/// or `self`.
+///
+/// # Errors
+/// This is not Linux, which alone tells it.
+pub fn memory_mib(process: &str, field: &str) -> io::Result<f64> {
+    let status = fs::read_to_string(format!("/proc/{process}/status"))?;
+    let line = status.lines().find_map(|line| line.strip_prefix(field)?.strip_prefix(':'));
+    let kib: Option<f64> = line.and_then(|line| line.trim().strip_suffix(" kB")?.parse().ok());
+    kib.map(|kib| kib / 1024.0).ok_or_else(|| io::Error::other("the system does not tell it"))
 }
 
 /// Prints a figure, or why there is none, beside what Criterion prints.

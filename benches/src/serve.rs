@@ -1,13 +1,15 @@
 //! `pullrig serve` as a program of its own, whose memory is not that of the client.
 
 use std::{
-    fs,
     io::{self, BufRead as _, BufReader},
     net::SocketAddr,
-    process::{Child, Stdio},
+    path::Path,
+    process::{Child, Command, Stdio},
 };
 
 use tests::program::pullrig;
+
+use crate::memory_mib;
 
 /// A `pullrig serve` that is ready; killed when dropped.
 #[derive(Debug)]
@@ -22,12 +24,20 @@ impl Serve {
     /// # Errors
     /// It does not get ready.
     pub fn start<'a>(images: impl IntoIterator<Item = &'a str>) -> io::Result<Self> {
-        let mut command = pullrig();
-        command.args(["serve", "--preset", "generic"]).stdout(Stdio::piped());
-        for image in images {
-            command.args(["--image", image]);
-        }
-        let mut child = command.spawn()?;
+        let images = images.into_iter().flat_map(|image| ["--image", image]);
+        Self::ready(pullrig().args(["serve", "--preset", "generic"]).args(images))
+    }
+
+    /// Starts it with one registry, which keeps what is pushed in `folder`.
+    ///
+    /// # Errors
+    /// It does not get ready.
+    pub fn start_in(folder: &Path) -> io::Result<Self> {
+        Self::ready(pullrig().args(["serve", "--preset", "generic", "--store"]).arg(folder))
+    }
+
+    fn ready(command: &mut Command) -> io::Result<Self> {
+        let mut child = command.stdout(Stdio::piped()).spawn()?;
         match child.stdout.take().map(read_address) {
             Some(Ok(at)) => Ok(Self { child, at }),
             _ => {
@@ -48,10 +58,15 @@ impl Serve {
     /// # Errors
     /// This is not Linux, which alone tells it (`VmRSS`).
     pub fn resident_mib(&self) -> io::Result<f64> {
-        let status = fs::read_to_string(format!("/proc/{}/status", self.child.id()))?;
-        let line = status.lines().find_map(|line| line.strip_prefix("VmRSS:"));
-        let kib: Option<f64> = line.and_then(|line| line.trim().strip_suffix(" kB")?.parse().ok());
-        kib.map(|kib| kib / 1024.0).ok_or_else(|| io::Error::other("the system does not tell it"))
+        memory_mib(&self.child.id().to_string(), "VmRSS")
+    }
+
+    /// How much of it was resident at most.
+    ///
+    /// # Errors
+    /// As above (`VmHWM`).
+    pub fn peak_mib(&self) -> io::Result<f64> {
+        memory_mib(&self.child.id().to_string(), "VmHWM")
     }
 }
 
