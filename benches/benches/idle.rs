@@ -7,6 +7,7 @@ use std::{io, panic::catch_unwind};
 
 use benches::{KeepAlive, Serve, criterion, runtime, say};
 use criterion::{Criterion, criterion_group, criterion_main};
+use testbed::raise_open_files;
 use tests::program::pullrig;
 use tokio::runtime::Runtime;
 
@@ -23,7 +24,8 @@ fn idle(c: &mut Criterion) {
     let serve = Serve::start([IMAGE]).expect("pullrig serves");
     connect_and_get(c, &runtime, &serve, "alone");
     let alone_mib = serve.resident_mib();
-    let idle = match runtime.block_on(open_idle(&serve)) {
+    // The file limit is that of this process; that of `serve` is its own business.
+    let idle = match raise_open_files().and_then(|()| runtime.block_on(open_idle(&serve))) {
         Ok(idle) => idle,
         Err(error) => {
             say(&format!("idle: {N_IDLE} connections skipped: {error}"));

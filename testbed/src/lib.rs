@@ -10,6 +10,7 @@ pub mod diagnostic;
 pub mod duration;
 pub mod journal;
 pub mod net;
+mod open_files;
 pub mod redact;
 pub mod rule;
 mod secret;
@@ -21,5 +22,6 @@ pub mod yaml;
 
 pub use clock::{Clock, Timestamp};
 pub use journal::{Event, Journal};
+pub use open_files::raise_open_files;
 pub use secret::Secret;
 pub use seed::Seed;

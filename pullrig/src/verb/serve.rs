@@ -13,7 +13,7 @@ use runner::{
     },
     world::with_causes,
 };
-use testbed::Seed;
+use testbed::{Seed, raise_open_files};
 use tokio::signal::unix::{Signal, SignalKind, signal};
 
 use crate::terminal::{put, say_complaints, say_error};
@@ -66,6 +66,10 @@ pub(crate) struct Args {
 }
 
 pub(crate) async fn run(args: Args) -> Exit {
+    if let Err(error) = raise_open_files() {
+        // It serves, if only so many at once.
+        tracing::warn!(%error, "cannot raise the limit of open files");
+    }
     let options = ServeOptions { store: args.store, tls: args.tls, ca_dir: args.ca_dir, seed: args.seed };
     let served = match args.scenario {
         Some(file) => Served::start_scenario(&file, options).await,

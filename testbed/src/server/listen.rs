@@ -22,8 +22,8 @@ pub struct Listen {
 /// What one listener bears. Times are wire time.
 #[derive(Clone, Copy, Debug)]
 pub struct Limits {
-    /// How many connections may be open at once. One more gets 503, or nothing if it speaks TLS, and is closed. Default:
-    /// 16,384.
+    /// How many connections may be open at once. One more gets 503, or nothing if it speaks TLS, and is closed. The process
+    /// must be let have that many files open: [`raise_open_files`](crate::raise_open_files). Default: 16,384.
     pub max_connections: usize,
     /// How large a request's head may be, in bytes; a larger one gets 431. Default: 64 KiB.
     pub max_head_bytes: u32,
