@@ -198,7 +198,10 @@ pub(crate) async fn exchange(app: &App, mut request: Request, connection: Connec
     let number = app.journal.record(event);
 
     let is_streamed = response.extensions_mut().remove::<Streamed>().is_some();
-    if is_head || !(is_streamed || fault.is_some()) {
+    if is_head {
+        return head_alone(response, length_bytes);
+    }
+    if !is_streamed && fault.is_none() {
         return response;
     }
     response.map(|body| {
@@ -260,6 +263,17 @@ fn write_headers(app: &App, resolved: &Resolved, is_ready_made: bool, headers: &
     for (name, value) in &app.settings.headers {
         headers.entry(name.clone()).or_insert_with(|| value.clone());
     }
+}
+
+/// What HEAD gets. An error has its body by now, and over HTTP/2 that would break the exchange.
+fn head_alone(mut response: Response, length_bytes: Option<u64>) -> Response {
+    if response.body().is_end_stream() {
+        return response;
+    }
+    if let Some(n_bytes) = length_bytes {
+        response.headers_mut().entry(header::CONTENT_LENGTH).or_insert(n_bytes.into());
+    }
+    response.map(|_| axum::body::Body::empty())
 }
 
 fn content_length(response: &Response) -> Option<u64> {

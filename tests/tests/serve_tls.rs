@@ -45,6 +45,9 @@ fn clients_have_the_protocol_that_they_ask_for() {
         let by = ["--write-out", "%{http_version} %{http_code}", "--output", "/dev/null", option];
         assert_eq!(asked(&generic, &by, &url), expected, "{option}");
         assert_eq!(asked(&generic, &by, &url.replace("127.0.0.1", "localhost")), expected, "{option} by name");
+        // An error to HEAD: HTTP/2 takes a body behind it for a broken exchange.
+        let head = asked(&generic, &[option, "--head"], &format!("{url}team/app/manifests/absent"));
+        assert!(head.contains(" 404"), "{option}: {head}");
     }
 }
 
