@@ -54,7 +54,7 @@ async fn start_registry() -> MockRegistry {
     let limit = "4000000000/6h".parse().expect("a limit");
     let config = RegistryConfig { limit: Some(limit), ..RegistryConfig::default() };
     let clock = Clock::system();
-    let journal = Journal::bounded(&clock, 10_000);
+    let journal = Journal::bounded(&clock, 1000);
     let builder = MockRegistry::builder("hub").config(config).clock(clock).journal(journal);
     let registry = builder.start().await.expect("a registry starts");
     let layers = ["2MiB", "512KiB"].map(|size| size.parse().expect("a size"));

@@ -25,7 +25,7 @@ use crate::{
 };
 
 /// How many entries the journal of a world that stays up keeps: nobody reads the old ones, and they cost memory.
-const MAX_ENTRIES: usize = 10_000;
+const MAX_ENTRIES: usize = 1000;
 
 /// What is served.
 #[derive(Clone, Debug, Default)]

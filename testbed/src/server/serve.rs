@@ -1,6 +1,13 @@
 //! The exchanges of one connection, from its first byte to its last.
 
-use std::{convert::Infallible, future::Future, net::SocketAddr, pin::pin, sync::Arc, time::Duration};
+use std::{
+    convert::Infallible,
+    future::Future,
+    net::SocketAddr,
+    pin::{Pin, pin},
+    sync::Arc,
+    time::Duration,
+};
 
 use axum::{Router, response::Response};
 use http::Request;
@@ -91,9 +98,9 @@ pub(super) async fn serve<S: Serve>(
         Err(_) => return tracing::debug!(%peer, "connection did not begin in time"),
     };
     let ended = match protocol {
-        Protocol::Http1 => finish(http1(stream, connection, &listener), stopping).await,
+        Protocol::Http1 => finish(pin!(http1(stream, connection, &listener)), stopping).await,
         // Boxed, so that those of the other kind, of which there are thousands, need no room for it.
-        Protocol::Http2 => Box::pin(finish(http2(stream, connection, &listener), stopping)).await,
+        Protocol::Http2 => finish(Box::pin(http2(stream, connection, &listener)).as_mut(), stopping).await,
     };
     if let Err(error) = ended {
         tracing::debug!(%error, %peer, "connection ended");
@@ -132,14 +139,13 @@ fn http2<S: Serve>(
         .serve_connection(TokioIo::new(stream), Exchanges { service: listener.service.clone(), connection })
 }
 
-async fn finish<C>(connection: C, mut stopping: watch::Receiver<()>) -> Result<(), C::Error>
+async fn finish<C>(mut connection: Pin<&mut C>, mut stopping: watch::Receiver<()>) -> Result<(), C::Error>
 where
     C: GracefulConnection,
 {
-    let mut connection = pin!(connection);
     tokio::select! {
         biased;
-        ended = &mut connection => return ended,
+        ended = connection.as_mut() => return ended,
         _ = stopping.changed() => connection.as_mut().graceful_shutdown(),
     }
     connection.await
@@ -154,9 +160,10 @@ struct Exchanges<S> {
 impl<S: Serve> Service<Request<Incoming>> for Exchanges<S> {
     type Response = Response;
     type Error = Infallible;
-    type Future = S::Answer;
+    // Boxed for as long as it is under way: hyper keeps the room for it while the connection is idle, and it is 2 KiB.
+    type Future = Pin<Box<S::Answer>>;
 
     fn call(&self, request: Request<Incoming>) -> Self::Future {
-        self.service.answer(request, self.connection.clone())
+        Box::pin(self.service.answer(request, self.connection.clone()))
     }
 }
