@@ -18,7 +18,14 @@ fn the_readme_shows_a_scenario_that_the_suite_runs() {
 
 #[test]
 fn links_lead_to_files() {
-    for document in ["README.md", "ARCHITECTURE.md", "CONTRIBUTING.md", "scenarios/README.md"] {
+    for document in [
+        "README.md",
+        "ARCHITECTURE.md",
+        "CONTRIBUTING.md",
+        "scenarios/README.md",
+        "docs/conformance.md",
+        "docs/performance.md",
+    ] {
         let text = read(document);
         let folder = workspace().join(document).parent().map(Path::to_path_buf).unwrap_or_default();
         for link in text.split("](").skip(1).filter_map(|rest| rest.split(')').next()) {
