@@ -271,16 +271,13 @@ impl Repository {
         if self.manifest(reference).await.is_none() {
             return Ok(false);
         }
-        let reference = reference.clone();
-        self.write(move |repository, keeper| match reference {
-            Reference::Tag(tag) => {
-                keeper.remove_tag(&tag)?;
-                Ok(repository.shelf_mut().remove_tag(&tag))
-            }
-            Reference::Digest(digest) => {
-                keeper.remove_manifest(&digest)?;
-                Ok(repository.shelf_mut().remove_manifest(&digest))
-            }
+        let digest = match reference {
+            Reference::Tag(tag) => return self.remove_tag(tag).await,
+            Reference::Digest(digest) => digest.clone(),
+        };
+        self.write(move |repository, keeper| {
+            keeper.remove_manifest(&digest)?;
+            Ok(repository.shelf_mut().remove_manifest(&digest))
         })
         .await
     }
