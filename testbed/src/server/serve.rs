@@ -26,6 +26,7 @@ use tokio::{net::TcpStream, sync::watch};
 use super::{
     Connection, Limits,
     begin::{Protocol, begin},
+    raw::{Answering, Unanswered},
     stream::Stream,
 };
 use crate::tls::Certificates;
@@ -159,11 +160,11 @@ struct Exchanges<S> {
 
 impl<S: Serve> Service<Request<Incoming>> for Exchanges<S> {
     type Response = Response;
-    type Error = Infallible;
-    // Boxed for as long as it is under way: hyper keeps the room for it while the connection is idle, and it is 2 KiB.
-    type Future = Pin<Box<S::Answer>>;
+    type Error = Unanswered;
+    type Future = Answering<S::Answer>;
 
     fn call(&self, request: Request<Incoming>) -> Self::Future {
-        Box::pin(self.service.answer(request, self.connection.clone()))
+        let connection = self.connection.clone();
+        Answering::new(self.service.answer(request, connection.clone()), connection)
     }
 }

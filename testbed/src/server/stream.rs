@@ -8,6 +8,8 @@ use std::{
     time::Duration,
 };
 
+use axum::body::{Body, HttpBody as _};
+use bytes::{Buf as _, Bytes};
 use tokio::{
     io::{AsyncRead, AsyncWrite, ReadBuf},
     net::TcpStream,
@@ -32,6 +34,18 @@ pub(super) struct Stream {
     ahead: Vec<u8>,
     connection: Connection,
     stall: Stall,
+    /// What goes out in the place of what is written, once an answer has taken over. Boxed, because it is rare.
+    taken_over: Option<Box<TakenOver>>,
+}
+
+/// An answer that hyper does not write.
+struct TakenOver {
+    body: Body,
+    /// What is left of the piece that is being sent.
+    piece: Bytes,
+    is_over: bool,
+    /// Whether the client has ended its side.
+    is_left: bool,
 }
 
 /// Watches over a client that reads nothing.
@@ -47,7 +61,7 @@ impl Stream {
     /// `ahead` is read before anything else; `stalled_write` is how long a write may wait.
     pub(super) fn new(io: Io, ahead: Vec<u8>, connection: Connection, stalled_write: Duration) -> Self {
         let stall = Stall { limit: stalled_write, timer: None, has_progress: false };
-        Self { io, ahead, connection, stall }
+        Self { io, ahead, connection, stall, taken_over: None }
     }
 
     fn end_if_asked(&self) -> io::Result<()> {
@@ -80,8 +94,82 @@ macro_rules! forward {
     };
 }
 
+impl Stream {
+    /// Whether what hyper writes is thrown away.
+    fn is_taken_over(&mut self) -> bool {
+        if self.taken_over.is_none()
+            && let Some(body) = self.connection.taken_over()
+        {
+            self.taken_over = Some(Box::new(TakenOver { body, piece: Bytes::new(), is_over: false, is_left: false }));
+        }
+        self.taken_over.is_some()
+    }
+
+    /// Sends what has taken over. When all of it is sent the connection ends, in good order.
+    fn poll_taken_over(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        let Some(mut taken) = self.taken_over.take() else { return Poll::Ready(Ok(())) };
+        let sent = self.poll_send(&mut taken, cx);
+        self.taken_over = Some(taken);
+        sent
+    }
+
+    fn poll_send(&mut self, taken: &mut TakenOver, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        loop {
+            while !taken.piece.is_empty() {
+                let written = forward!(&mut self.io, stream => stream.poll_write(cx, &taken.piece));
+                match ready!(self.stall.watch(cx, written))? {
+                    0 => return Poll::Ready(Err(io::ErrorKind::WriteZero.into())),
+                    n_bytes => taken.piece.advance(n_bytes),
+                }
+            }
+            if taken.is_over {
+                ready!(self.poll_flush_io(cx))?;
+                let shut = forward!(&mut self.io, stream => stream.poll_shutdown(cx));
+                ready!(self.stall.watch(cx, shut))?;
+                return Poll::Ready(Err(broken_off()));
+            }
+            match Pin::new(&mut taken.body).poll_frame(cx) {
+                Poll::Ready(Some(Ok(frame))) => taken.piece = frame.into_data().unwrap_or_default(),
+                Poll::Ready(Some(Err(_))) => return Poll::Ready(Err(broken_off())),
+                Poll::Ready(None) => taken.is_over = true,
+                Poll::Pending => {
+                    ready!(self.poll_flush_io(cx))?;
+                    self.end_if_asked()?;
+                    if taken.is_left {
+                        return Poll::Ready(Err(broken_off()));
+                    }
+                    return Poll::Pending;
+                }
+            }
+        }
+    }
+
+    /// Nobody reads on a connection that is about to end, but that the client has left is to be known.
+    fn poll_discard(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        let mut scratch = [0; 4096];
+        loop {
+            let mut buf = ReadBuf::new(&mut scratch);
+            ready!(forward!(&mut self.io, stream => stream.poll_read(cx, &mut buf)))?;
+            if buf.filled().is_empty() {
+                if let Some(taken) = &mut self.taken_over {
+                    taken.is_left = true;
+                }
+                return Poll::Ready(Ok(()));
+            }
+        }
+    }
+
+    fn poll_flush_io(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        let flushed = forward!(&mut self.io, stream => stream.poll_flush(cx));
+        self.stall.watch(cx, flushed)
+    }
+}
+
 impl AsyncRead for Stream {
     fn poll_read(mut self: Pin<&mut Self>, cx: &mut Context<'_>, buf: &mut ReadBuf<'_>) -> Poll<io::Result<()>> {
+        if self.taken_over.is_some() {
+            return self.poll_discard(cx);
+        }
         if self.ahead.is_empty() {
             return forward!(&mut self.io, stream => stream.poll_read(cx, buf));
         }
@@ -100,6 +188,10 @@ impl AsyncRead for Stream {
 
 impl AsyncWrite for Stream {
     fn poll_write(mut self: Pin<&mut Self>, cx: &mut Context<'_>, buf: &[u8]) -> Poll<io::Result<usize>> {
+        if self.is_taken_over() {
+            return Poll::Ready(Ok(buf.len()));
+        }
+        self.connection.wrote();
         let written = forward!(&mut self.io, stream => stream.poll_write(cx, buf));
         self.stall.watch(cx, written)
     }
@@ -109,6 +201,10 @@ impl AsyncWrite for Stream {
         cx: &mut Context<'_>,
         bufs: &[IoSlice<'_>],
     ) -> Poll<io::Result<usize>> {
+        if self.is_taken_over() {
+            return Poll::Ready(Ok(bufs.iter().map(|buf| buf.len()).sum()));
+        }
+        self.connection.wrote();
         let written = forward!(&mut self.io, stream => stream.poll_write_vectored(cx, bufs));
         self.stall.watch(cx, written)
     }
@@ -122,12 +218,17 @@ impl AsyncWrite for Stream {
 
     fn poll_flush(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
         // hyper calls this once its own buffer is empty: only then may the connection end.
-        let flushed = forward!(&mut self.io, stream => stream.poll_flush(cx));
-        ready!(self.stall.watch(cx, flushed))?;
+        if self.is_taken_over() {
+            return self.poll_taken_over(cx);
+        }
+        ready!(self.poll_flush_io(cx))?;
         Poll::Ready(self.end_if_asked())
     }
 
     fn poll_shutdown(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        if self.is_taken_over() {
+            return self.poll_taken_over(cx);
+        }
         let shut = forward!(&mut self.io, stream => stream.poll_shutdown(cx));
         self.stall.watch(cx, shut)
     }

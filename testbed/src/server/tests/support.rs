@@ -5,6 +5,7 @@ use std::{io, net::SocketAddr, sync::Arc, time::Duration};
 use axum::{
     Extension, Router,
     body::Body,
+    response::{AppendHeaders, IntoResponse},
     routing::{get, post},
 };
 use bytes::Bytes;
@@ -22,7 +23,7 @@ use tokio_rustls::{TlsConnector, client::TlsStream};
 
 use crate::{
     net::Names,
-    server::{ANY_PORT, Connection, End, Limits, Listen, Serve, ServerHandle, introducing},
+    server::{ANY_PORT, AsStated, Connection, End, Limits, Listen, RawAnswer, Serve, ServerHandle, introducing},
     tls::{Authority, CertificateFlaw, Certificates, client_config},
 };
 
@@ -31,7 +32,8 @@ const PATIENCE: Duration = Duration::from_secs(10);
 /// The name that leads to the listeners of these tests.
 pub(super) const NAME: &str = "registry.test";
 
-/// `/` says who asked how, `/cut` and `/reset` break off after `half`, `/large` is more than sockets hold.
+/// `/` says who asked how, `/cut` and `/reset` break off after `half`, `/large` is more than sockets hold, `/raw`, `/short`
+/// and `/silence` are what hyper does not write.
 pub(super) fn service() -> impl Serve {
     let who = |Extension(connection): Extension<Connection>, request: Request<Body>| async move {
         format!("{} {:?} {}", connection.scheme(), request.version(), request.uri())
@@ -51,10 +53,17 @@ pub(super) fn service() -> impl Serve {
         .route("/cut", get(broken(End::Close)))
         .route("/reset", get(broken(End::Reset)))
         .route("/large", get(large))
+        .route("/raw", get(|| async { raw(b"HTTP/1.0 429 Slow\nretry-after: 1\n\nslow\n") }))
+        .route("/silence", get(|| async { raw(b"") }))
+        .route("/short", get(|| async { (AppendHeaders([("content-length", "2")]), Extension(AsStated), "four") }))
         .route("/slow", get(slow))
         .route("/echo", post(|body: Bytes| async { body }))
         .fallback(who);
     introducing(app)
+}
+
+fn raw(bytes: &'static [u8]) -> impl IntoResponse {
+    Extension(RawAnswer(Bytes::from_static(bytes)))
 }
 
 pub(super) async fn start() -> ServerHandle {
