@@ -11,7 +11,8 @@ use http::{HeaderMap, HeaderName, HeaderValue, Method, Uri, header};
 use http_body::Body as _;
 use oci::{Digest, Endpoint, EndpointError, EndpointKind, Reference, RegistryHost, RepositoryName};
 use testbed::{
-    journal::{Event, Exchange, Subject},
+    journal::{Event, Exchange, Protocol, Subject},
+    redact::fingerprint,
     rule::Action,
     server::Connection,
 };
@@ -187,11 +188,17 @@ pub(crate) async fn exchange(app: &App, mut request: Request, connection: Connec
         target: asked.target,
         principal,
         authorization: asked.authorization,
+        token: asked.token,
         user_agent: asked.user_agent,
         range: asked.range,
+        accept: asked.accept,
+        protocol: asked.protocol,
         status: Some(response.status().as_u16()),
         error: response.extensions().get::<AnsweredError>().map(|error| error.0.to_string()),
         length_bytes,
+        retry_after: text_of(response.headers(), &header::RETRY_AFTER),
+        content_range: text_of(response.headers(), &header::CONTENT_RANGE),
+        location_host: redirect_host(&response),
         counted,
         rule: rule.map(|rule| rule.name),
     }));
@@ -215,31 +222,58 @@ struct Asked {
     method: Method,
     target: String,
     authorization: Option<String>,
+    token: Option<String>,
     user_agent: Option<String>,
     range: Option<String>,
+    accept: Option<String>,
+    protocol: Protocol,
 }
 
 impl Asked {
     fn read(request: &Request) -> Self {
-        let text = |name| {
-            let value: &HeaderValue = request.headers().get(name)?;
-            Some(shorten(String::from_utf8_lossy(value.as_bytes()).into_owned()))
-        };
-        // Only the scheme: what follows it is a secret, and a value without scheme may be one altogether.
-        let scheme = |value: String| match value.split_once(' ') {
-            Some((scheme, _)) => scheme.to_owned(),
-            None => String::from("other"),
-        };
+        let headers = request.headers();
+        let (authorization, token) = read_authorization(headers).unzip();
         Self {
             method: request.method().clone(),
             target: shorten(testbed::redact::target(
                 request.uri().path_and_query().map_or("", |target| target.as_str()),
             )),
-            authorization: text(header::AUTHORIZATION).map(scheme),
-            user_agent: text(header::USER_AGENT),
-            range: text(header::RANGE),
+            authorization,
+            token: token.flatten(),
+            user_agent: text_of(headers, &header::USER_AGENT),
+            range: text_of(headers, &header::RANGE),
+            accept: text_of(headers, &header::ACCEPT),
+            protocol: request.version().into(),
         }
     }
+}
+
+/// The scheme of the `Authorization` header, and a bearer token's fingerprint. What follows the scheme is a secret, and a
+/// value without a scheme may be one altogether.
+fn read_authorization(headers: &HeaderMap) -> Option<(String, Option<String>)> {
+    let value = headers.get(header::AUTHORIZATION)?.as_bytes();
+    let Some(blank) = value.iter().position(|byte| *byte == b' ') else { return Some((String::from("other"), None)) };
+    let (scheme, proof) = value.split_at(blank);
+    let token = scheme.eq_ignore_ascii_case(b"bearer").then(|| fingerprint(proof.trim_ascii()));
+    Some((shorten(String::from_utf8_lossy(scheme).into_owned()), token))
+}
+
+/// A header as the journal keeps it.
+fn text_of(headers: &HeaderMap, name: &HeaderName) -> Option<String> {
+    let value: &HeaderValue = headers.get(name)?;
+    Some(shorten(String::from_utf8_lossy(value.as_bytes()).into_owned()))
+}
+
+/// The host that a redirect leads to, if it is one that names a host.
+fn redirect_host(response: &Response) -> Option<String> {
+    if !response.status().is_redirection() {
+        return None;
+    }
+    let location = response.headers().get(header::LOCATION)?.to_str().ok()?;
+    let location: Uri = location.parse().ok()?;
+    let authority = location.authority()?.as_str();
+    // Without the user and password that it may have.
+    Some(shorten(authority.rsplit('@').next().unwrap_or(authority).to_owned()))
 }
 
 /// A text as the journal keeps it: a bound on memory.

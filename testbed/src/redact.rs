@@ -4,6 +4,7 @@
 //! one in a URL that is itself percent-encoded into a parameter.
 
 use serde_json::Value;
+use sha2::{Digest as _, Sha256};
 
 /// What stands where a secret was.
 const SHOWN: &str = "[secret]";
@@ -54,6 +55,16 @@ pub fn text(text: &str) -> String {
         Ok(value @ (Value::Object(_) | Value::Array(_))) => json(&value).to_string(),
         _ => text.to_owned(),
     }
+}
+
+/// What tells one token from another without telling it: the first 8 hex digits of its SHA-256.
+///
+/// ```
+/// assert_eq!(testbed::redact::fingerprint(b"abc"), "ba7816bf");
+/// ```
+pub fn fingerprint(token: &[u8]) -> String {
+    let hash = Sha256::digest(token);
+    format!("{:08x}", u32::from_be_bytes([hash[0], hash[1], hash[2], hash[3]]))
 }
 
 /// Whether a key names a secret: it ends as one. `passwordRef` and `secretManagerIdentifier` name something else.

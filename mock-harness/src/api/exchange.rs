@@ -64,6 +64,8 @@ pub(super) async fn around(State(platform): State<Platform>, mut request: Reques
     under_way.exchange.error = code;
     under_way.exchange.length_bytes =
         response.headers().get(header::CONTENT_LENGTH).and_then(|length| length.to_str().ok()?.parse().ok());
+    under_way.exchange.retry_after =
+        response.headers().get(header::RETRY_AFTER).and_then(|value| value.to_str().ok()).map(String::from);
     drop(under_way);
     response
 }
@@ -87,6 +89,10 @@ fn principal(caller: &Caller) -> Principal {
 fn describe(platform: &Platform, request: &Request, connection: Option<&Connection>, principal: Principal) -> Exchange {
     let text =
         |name: header::HeaderName| request.headers().get(name).and_then(|value| value.to_str().ok()).map(String::from);
+    let bearer = |value: String| {
+        let (scheme, token) = value.split_once(' ')?;
+        scheme.eq_ignore_ascii_case("bearer").then(|| testbed::redact::fingerprint(token.trim().as_bytes()))
+    };
     let route = request.extensions().get::<MatchedPath>().map_or("", MatchedPath::as_str);
     Exchange {
         actor: Arc::clone(platform.actor()),
@@ -100,11 +106,17 @@ fn describe(platform: &Platform, request: &Request, connection: Option<&Connecti
         authorization: text(header::AUTHORIZATION)
             .and_then(|value| value.split_whitespace().next().map(String::from))
             .filter(|scheme| matches!(scheme.to_ascii_lowercase().as_str(), "basic" | "bearer")),
+        token: text(header::AUTHORIZATION).and_then(bearer),
         user_agent: text(header::USER_AGENT),
         range: None,
+        accept: text(header::ACCEPT),
+        protocol: request.version().into(),
         status: None,
         error: None,
         length_bytes: None,
+        retry_after: None,
+        content_range: None,
+        location_host: None,
         counted: None,
         rule: None,
     }

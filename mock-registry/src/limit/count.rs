@@ -34,11 +34,11 @@ impl Standing {
         const REMAINING: HeaderName = HeaderName::from_static("ratelimit-remaining");
         const SOURCE: HeaderName = HeaderName::from_static("docker-ratelimit-source");
 
-        let Self { source, limit, remaining, used, refused } = self;
+        let Self { limit_name, source, limit, remaining, used, refused } = self;
         headers.insert(LIMIT, of_window(limit.pulls().get(), limit));
         headers.insert(REMAINING, of_window(remaining, limit));
         headers.insert(SOURCE, header_value(&*source));
-        Counted { key: source, limit: limit.pulls().get(), remaining, used, refused }
+        Counted { limit_name, key: source, limit: limit.pulls().get(), remaining, used, refused }
     }
 }
 

@@ -27,6 +27,8 @@ struct State {
     counters: HashMap<LimitKey, Counter>,
     /// The longest window that was ever in force: a key without pulls for so long is swept out.
     longest: Duration,
+    /// `anonymous` and `accounts`.
+    names: [Arc<str>; 2],
     /// The next sweep: twice what the last one left, so that sweeping costs each new key a constant share.
     sweep_at: usize,
 }
@@ -41,6 +43,8 @@ struct Counter {
 /// Where a key stands with its limit after a request.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct Standing {
+    /// The limit's name.
+    pub(crate) limit_name: Arc<str>,
     /// What is counted by, as text.
     pub(crate) source: Arc<str>,
     /// The limit in force.
@@ -63,6 +67,7 @@ impl Limiter {
             anonymous: settings.anonymous_limit,
             accounts: settings.account_limit,
             counters: HashMap::new(),
+            names: ["anonymous".into(), "accounts".into()],
             sweep_at: FIRST_SWEEP_AT,
         })))
     }
@@ -100,6 +105,7 @@ impl Limiter {
         wanted: bool,
     ) -> Option<Standing> {
         let mut state = self.state();
+        let state = &mut *state;
         let limit = state.limit_of(settings, principal)?;
         let key = match principal.account().and_then(|name| settings.accounts.get(name)) {
             Some(account) => LimitKey::Account(account.uuid),
@@ -115,6 +121,7 @@ impl Limiter {
         let taken = if wanted { window.take(limit, now) } else { None };
         let remaining = taken.unwrap_or_else(|| window.remaining(limit, now));
         Some(Standing {
+            limit_name: Arc::clone(&state.names[usize::from(principal.account().is_some())]),
             source: Arc::clone(source),
             limit,
             remaining,

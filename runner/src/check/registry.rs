@@ -141,12 +141,18 @@ mod tests {
     use std::net::IpAddr;
 
     use oci::Principal;
-    use testbed::{Clock, diagnostic::Source, journal::Counted, yaml};
+    use testbed::{
+        Clock,
+        diagnostic::Source,
+        journal::{Counted, Protocol},
+        yaml,
+    };
 
     use super::*;
 
     fn exchange(actor: &str, endpoint: EndpointKind, status: u16, refused: bool) -> Entry {
         let counted = (endpoint == EndpointKind::Manifest).then(|| Counted {
+            limit_name: "anonymous".into(),
             key: "127.0.0.1".into(),
             limit: 1,
             remaining: 0,
@@ -163,11 +169,17 @@ mod tests {
             subject: Subject::Registry { endpoint, repository: "library/a".parse().ok(), reference: None, layer: None },
             principal: Principal::Anonymous,
             authorization: None,
+            token: None,
             user_agent: None,
             range: None,
+            accept: None,
+            protocol: Protocol::Http1,
             status: Some(status),
             error: None,
             length_bytes: None,
+            retry_after: None,
+            content_range: None,
+            location_host: None,
             counted,
             rule: None,
         }));

@@ -5,7 +5,7 @@ use std::{fmt, net::IpAddr, sync::Arc, time::Duration};
 use http::Method;
 use oci::{Digest, EndpointKind, Principal, Reference, RepositoryName};
 use schemars::JsonSchema;
-use serde::{Serialize, Serializer};
+use serde::{Deserialize, Serialize, Serializer};
 
 use crate::{
     clock::{ClockMove, MoveCause},
@@ -65,12 +65,20 @@ pub struct Exchange {
     /// The scheme of the `Authorization` header, never its value: `Basic`, `Bearer`.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub authorization: Option<String>,
+    /// The [fingerprint](crate::redact::fingerprint) of the bearer token, so that one sees whether it is used again.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub token: Option<String>,
     /// The `User-Agent` header.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub user_agent: Option<String>,
     /// The `Range` header.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub range: Option<String>,
+    /// The `Accept` header.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub accept: Option<String>,
+    /// What was spoken.
+    pub protocol: Protocol,
     /// The status sent, or none if the connection was ended without an answer.
     pub status: Option<u16>,
     /// The error code in the answer: `TOOMANYREQUESTS`, `INVALID_REQUEST`.
@@ -79,12 +87,38 @@ pub struct Exchange {
     /// The `Content-Length` of the answer, in bytes.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub length_bytes: Option<u64>,
+    /// The `Retry-After` of the answer, as sent.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub retry_after: Option<String>,
+    /// The `Content-Range` of the answer, as sent.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub content_range: Option<String>,
+    /// Where a redirect leads: the host in its `Location`, with the port; none if it names no host.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub location_host: Option<String>,
     /// What the pull limit said, if this request was one that it looks at.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub counted: Option<Counted>,
     /// The name of the rule that was applied.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub rule: Option<String>,
+}
+
+/// The protocol of an exchange.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "kebab-case")]
+pub enum Protocol {
+    /// HTTP/1.1, or older.
+    #[default]
+    Http1,
+    /// HTTP/2.
+    Http2,
+}
+
+impl From<http::Version> for Protocol {
+    fn from(version: http::Version) -> Self {
+        if version == http::Version::HTTP_2 { Self::Http2 } else { Self::Http1 }
+    }
 }
 
 /// What a request was about, in the words of the API it was sent to.
@@ -115,6 +149,8 @@ pub enum Subject {
 /// The answer of a pull limit about one request.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 pub struct Counted {
+    /// The limit's name: `anonymous`.
+    pub limit_name: Arc<str>,
     /// By what the pulls are counted: an address or an account.
     pub key: Arc<str>,
     /// Pulls allowed in a window.
@@ -191,7 +227,7 @@ pub struct ConnectorChoice {
 }
 
 /// Why a connector was chosen. Source: facts/harness A1.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, serde::Deserialize, JsonSchema)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "kebab-case")]
 pub enum ConnectorReason {
     /// Rule 1: the stage names it in `harnessImageConnectorRef`.

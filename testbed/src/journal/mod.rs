@@ -9,5 +9,5 @@ mod event;
 pub use book::{Entry, Journal};
 pub use event::{
     BodyEnd, BodyEnded, ConnectorChoice, ConnectorReason, Counted, DelegateSelected, EgressRefused, Event, Exchange,
-    ExecutionEnded, PullFinished, PullStarted, RetryWait, StageResolved, StepFinished, StepStarted, Subject,
+    ExecutionEnded, Protocol, PullFinished, PullStarted, RetryWait, StageResolved, StepFinished, StepStarted, Subject,
 };
