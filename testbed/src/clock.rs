@@ -5,7 +5,11 @@
 //! A *virtual* clock starts at a fixed instant and moves by [`Clock::advance`], and by itself when every
 //! [`Participant`] is asleep on it: then it jumps to the earliest deadline, so that a wait of six hours costs nothing.
 //! A *system* clock is the machine's plus an offset that only `advance` moves; it is for worlds in which a client takes
-//! part that has its own clock. Why not `tokio::time::pause`: it moves while a peer outside the runtime still works.
+//! part that has its own clock. It can be frozen: then it stands, and only `advance` moves it, until it is thawed and goes on
+//! from where it stands. Why not `tokio::time::pause`: it moves while a peer outside the runtime still works.
+
+mod date;
+mod status;
 
 use std::{
     collections::BTreeMap,
@@ -15,11 +19,16 @@ use std::{
     time::{Duration, SystemTime},
 };
 
-use http::HeaderValue;
+use jiff::SignedDuration;
 pub use jiff::Timestamp;
 use schemars::JsonSchema;
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 use tokio::sync::{oneshot, watch};
+
+pub use self::{
+    date::{DateHeader, http_date},
+    status::{ClockError, ClockMode, ClockState, ClockStatus},
+};
 
 /// A handle to a world's clock. Clones share the clock.
 #[derive(Clone)]
@@ -41,11 +50,21 @@ struct State {
     n_running: usize,
     sleepers: BTreeMap<(Timestamp, u64), Sleeper>,
     n_slept: u64,
+    /// How many sleep on a system clock.
+    n_asleep: usize,
 }
 
 enum Time {
-    Virtual(Timestamp),
-    System { offset: Duration },
+    Virtual {
+        start: Timestamp,
+        now: Timestamp,
+        /// Whether it moves when everyone sleeps.
+        moves_alone: bool,
+    },
+    /// The machine's time and so much; less than nothing after it was frozen.
+    System { offset: SignedDuration },
+    /// A system clock that stands.
+    Frozen(Timestamp),
 }
 
 struct Sleeper {
@@ -56,7 +75,7 @@ struct Sleeper {
 /// One move of a clock, as the journal tells it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
 pub struct ClockMove {
-    /// How far, in milliseconds.
+    /// How far forward, in milliseconds; 0 if it moved back, or not at all.
     pub by_ms: u64,
     /// Where the clock stands after the move.
     pub to: Timestamp,
@@ -64,14 +83,24 @@ pub struct ClockMove {
     pub cause: MoveCause,
 }
 
-/// What moves a clock.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, JsonSchema)]
+/// What moves a clock, or stops it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "kebab-case")]
 pub enum MoveCause {
     /// A step or a control call asked for it.
     Advance,
     /// Every participant was asleep.
     EveryoneAsleep,
+    /// It was set to an instant.
+    Set,
+    /// It stands from here on.
+    Freeze,
+    /// It goes on from here.
+    Thaw,
+    /// It is back where it started: at its start, or at the machine's time.
+    Reset,
+    /// It is where it was when a snapshot was taken.
+    Restore,
 }
 
 impl Clock {
@@ -80,16 +109,16 @@ impl Clock {
 
     /// A virtual clock that starts at `start`.
     pub fn starting_at(start: Timestamp) -> Self {
-        Self::with(Time::Virtual(start))
+        Self::with(Time::Virtual { start, now: start, moves_alone: true })
     }
 
     /// The machine's clock, with an offset that [`Clock::advance`] moves.
     pub fn system() -> Self {
-        Self::with(Time::System { offset: Duration::ZERO })
+        Self::with(Time::System { offset: SignedDuration::ZERO })
     }
 
     fn with(time: Time) -> Self {
-        let state = State { time, n_running: 0, sleepers: BTreeMap::new(), n_slept: 0 };
+        let state = State { time, n_running: 0, sleepers: BTreeMap::new(), n_slept: 0, n_asleep: 0 };
         Self(Arc::new(Shared { state: Mutex::new(state), observer: Mutex::new(None), moves: watch::Sender::new(0) }))
     }
 
@@ -100,17 +129,101 @@ impl Clock {
 
     /// Whether this clock is virtual.
     pub fn is_virtual(&self) -> bool {
-        matches!(self.state().time, Time::Virtual(_))
+        matches!(self.state().time, Time::Virtual { .. })
     }
 
     /// Moves the clock forward and wakes everyone whose deadline has passed.
     pub fn advance(&self, by: Duration) {
+        let moved = self.state().move_by(by, MoveCause::Advance);
+        self.tell(moved);
+    }
+
+    /// Moves the clock forward to `to`.
+    ///
+    /// # Errors
+    /// The clock is past it.
+    pub fn set(&self, to: Timestamp) -> Result<(), ClockError> {
         let moved = {
             let mut state = self.state();
-            let to = after(state.time.now(), by);
-            state.move_to(to, by, MoveCause::Advance)
+            let now = state.time.now();
+            let by = Duration::try_from(to.duration_since(now)).map_err(|_| ClockError::Backwards { now, to })?;
+            state.move_by(by, MoveCause::Set)
         };
         self.tell(moved);
+        Ok(())
+    }
+
+    /// Lets a system clock stand, or go on from where it stands. What it does already is no error, and no move.
+    ///
+    /// # Errors
+    /// The clock is virtual: it stands anyway.
+    pub fn freeze(&self, stands: bool) -> Result<(), ClockError> {
+        let moved = {
+            let mut state = self.state();
+            let now = state.time.now();
+            match (&state.time, stands) {
+                (Time::Virtual { .. }, _) => return Err(ClockError::Stands),
+                (Time::System { .. }, true) => state.go_on_with(Time::Frozen(now), MoveCause::Freeze),
+                (Time::Frozen(_), false) => state.go_on_with(Time::system_at(now), MoveCause::Thaw),
+                (Time::System { .. }, false) | (Time::Frozen(_), true) => return Ok(()),
+            }
+        };
+        self.tell(moved);
+        Ok(())
+    }
+
+    /// Whether a virtual clock moves by itself when every participant is asleep. Switched on, it may move at once.
+    ///
+    /// # Errors
+    /// The clock is the machine's: that never moves by itself.
+    pub fn set_auto_advance(&self, moves: bool) -> Result<(), ClockError> {
+        match &mut self.state().time {
+            Time::Virtual { moves_alone, .. } => *moves_alone = moves,
+            Time::System { .. } | Time::Frozen(_) => return Err(ClockError::NeverAlone),
+        }
+        self.move_if_everyone_sleeps();
+        Ok(())
+    }
+
+    /// How it stands.
+    pub fn status(&self) -> ClockStatus {
+        let state = self.state();
+        let now = state.time.now();
+        let (mode, auto_advance, offset) = match &state.time {
+            Time::Virtual { start, moves_alone, .. } => (ClockMode::Virtual, *moves_alone, now.duration_since(*start)),
+            Time::System { offset } => (ClockMode::System, false, *offset),
+            Time::Frozen(_) => (ClockMode::Frozen, false, now.duration_since(machine_time())),
+        };
+        ClockStatus { now, mode, offset, auto_advance, waiting: state.sleepers.len() + state.n_asleep }
+    }
+
+    /// Back to where it started: a virtual clock to its start, any other to the machine's time, which it follows again. The
+    /// only moves back are this and [`restore`](Clock::restore); those who sleep go on sleeping.
+    pub fn reset(&self) {
+        let moved = {
+            let mut state = self.state();
+            let time = match &state.time {
+                Time::Virtual { start, .. } => Time::Virtual { start: *start, now: *start, moves_alone: true },
+                Time::System { .. } | Time::Frozen(_) => Time::System { offset: SignedDuration::ZERO },
+            };
+            state.go_on_with(time, MoveCause::Reset)
+        };
+        self.tell(moved);
+    }
+
+    /// Back, or forward, to `kept`: it goes on from the instant that it showed then.
+    ///
+    /// # Errors
+    /// That was a virtual clock and this is the machine's, or the other way round.
+    pub fn restore(&self, kept: ClockState) -> Result<(), ClockError> {
+        let moved = {
+            let mut state = self.state();
+            let time = kept.onto(&state.time)?;
+            state.go_on_with(time, MoveCause::Restore)
+        };
+        self.tell(moved);
+        self.move_if_everyone_sleeps();
+        Ok(())
     }
 
     /// Sleeps in the background: woken by moves of the clock, and never the cause of one.
@@ -160,15 +273,29 @@ impl Clock {
     }
 
     async fn sleep_really(&self, duration: Duration) {
-        let deadline = after(self.now(), duration);
+        struct Up<'a>(&'a Clock);
+        impl Drop for Up<'_> {
+            fn drop(&mut self) {
+                self.0.state().n_asleep -= 1;
+            }
+        }
+
         let mut moves = self.0.moves.subscribe();
-        while let Ok(remaining) = Duration::try_from(deadline.duration_since(self.now())) {
+        let deadline = after(self.now(), duration);
+        self.state().n_asleep += 1;
+        let _up = Up(self);
+        loop {
+            let (now, is_frozen) = {
+                let state = self.state();
+                (state.time.now(), matches!(state.time, Time::Frozen(_)))
+            };
+            let remaining = Duration::try_from(deadline.duration_since(now)).unwrap_or_default();
             if remaining.is_zero() {
                 return;
             }
-            // Either the time has passed, or an advance has moved the deadline nearer: look again in both cases.
+            // Either the time has passed, or a move has changed what is left of it: look again in both cases.
             tokio::select! {
-                () = tokio::time::sleep(remaining) => {}
+                () = tokio::time::sleep(remaining), if !is_frozen => {}
                 changed = moves.changed() => if changed.is_err() { return },
             }
         }
@@ -180,11 +307,11 @@ impl Clock {
             if state.n_running > 0 {
                 return;
             }
-            let Time::Virtual(now) = state.time else { return };
+            let Time::Virtual { now, moves_alone: true, .. } = state.time else { return };
             let next = state.sleepers.iter().find(|(_, sleeper)| sleeper.is_participant);
             let Some((&(deadline, _), _)) = next else { return };
             let by = Duration::try_from(deadline.duration_since(now)).unwrap_or_default();
-            state.move_to(deadline, by, MoveCause::EveryoneAsleep)
+            state.move_by(by, MoveCause::EveryoneAsleep)
         };
         self.tell(moved);
     }
@@ -215,26 +342,59 @@ impl fmt::Debug for Clock {
 }
 
 impl Time {
+    /// A clock of the machine that shows `now` at this moment.
+    fn system_at(now: Timestamp) -> Self {
+        Self::System { offset: now.duration_since(machine_time()) }
+    }
+
     fn now(&self) -> Timestamp {
         match self {
-            Self::Virtual(now) => *now,
-            #[expect(clippy::disallowed_methods, reason = "the one place where policy time is the machine's")]
+            Self::Virtual { now, .. } | Self::Frozen(now) => *now,
             Self::System { offset } => {
-                let now = Timestamp::try_from(SystemTime::now()).unwrap_or(Timestamp::UNIX_EPOCH);
-                after(now, *offset)
+                let end = if offset.is_negative() { Timestamp::MIN } else { Timestamp::MAX };
+                machine_time().checked_add(*offset).unwrap_or(end)
+            }
+        }
+    }
+
+    fn move_by(&mut self, by: Duration) {
+        match self {
+            Self::Virtual { now, .. } | Self::Frozen(now) => *now = after(*now, by),
+            Self::System { offset } => {
+                *offset = offset.saturating_add(SignedDuration::try_from(by).unwrap_or(SignedDuration::MAX));
             }
         }
     }
 }
 
+#[expect(clippy::disallowed_methods, reason = "the one place where policy time is the machine's")]
+fn machine_time() -> Timestamp {
+    Timestamp::try_from(SystemTime::now()).unwrap_or(Timestamp::UNIX_EPOCH)
+}
+
 impl State {
-    /// Moves to `to`, and takes out who is due. A due participant counts as running from here on, not from when its task
-    /// is scheduled: otherwise a second move could slip in between.
-    fn move_to(&mut self, to: Timestamp, by: Duration, cause: MoveCause) -> Moved {
-        match &mut self.time {
-            Time::Virtual(now) => *now = to,
-            Time::System { offset } => *offset = offset.saturating_add(by),
-        }
+    /// Moves by `by`, and takes out who is due.
+    fn move_by(&mut self, by: Duration, cause: MoveCause) -> Moved {
+        self.time.move_by(by);
+        let now = self.time.now();
+        self.arrive(now, by, cause)
+    }
+
+    /// Puts `time` in the place of the time so far, and takes out who is due.
+    fn go_on_with(&mut self, time: Time, cause: MoveCause) -> Moved {
+        let before = self.time.now();
+        self.time = time;
+        let now = self.time.now();
+        let by = match cause {
+            MoveCause::Freeze | MoveCause::Thaw => Duration::ZERO,
+            _ => Duration::try_from(now.duration_since(before)).unwrap_or_default(),
+        };
+        self.arrive(now, by, cause)
+    }
+
+    /// Takes out who is due at `to`. A due participant counts as running from here on, not from when its task is scheduled:
+    /// otherwise a second move could slip in between.
+    fn arrive(&mut self, to: Timestamp, by: Duration, cause: MoveCause) -> Moved {
         let mut woken = Vec::new();
         while let Some(entry) = self.sleepers.first_entry() {
             if entry.key().0 > to {
@@ -318,34 +478,6 @@ impl Drop for Participant {
 /// The instant `by` after `at`; the end of time if there is none.
 pub fn after(at: Timestamp, by: Duration) -> Timestamp {
     at.checked_add(by).unwrap_or(Timestamp::MAX)
-}
-
-/// The present instant as HTTP writes it, written anew only when its second is another one. For servers, which date every
-/// answer.
-#[derive(Debug, Default)]
-pub struct DateHeader(Mutex<Option<(i64, HeaderValue)>>);
-
-impl DateHeader {
-    /// The `Date` of an answer that is given at `now`.
-    pub fn at(&self, now: Timestamp) -> HeaderValue {
-        let mut written = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        match &*written {
-            Some((second, value)) if *second == now.as_second() => value.clone(),
-            _ => {
-                // A date is visible ASCII.
-                let value = HeaderValue::try_from(http_date(now)).unwrap_or(HeaderValue::from_static(""));
-                *written = Some((now.as_second(), value.clone()));
-                value
-            }
-        }
-    }
-}
-
-/// An instant as HTTP writes it: `Thu, 01 Jan 2026 00:00:00 GMT`.
-pub fn http_date(at: Timestamp) -> String {
-    jiff::fmt::rfc2822::DateTimePrinter::new()
-        .timestamp_to_rfc9110_string(&at)
-        .unwrap_or_else(|_| String::from("Thu, 01 Jan 1970 00:00:00 GMT"))
 }
 
 #[cfg(test)]
@@ -453,7 +585,83 @@ mod tests {
     }
 
     #[test]
-    fn http_dates_are_rfc_9110() {
-        assert_eq!(http_date(Clock::DEFAULT_START), "Thu, 01 Jan 2026 00:00:00 GMT");
+    fn a_frozen_clock_stands_and_goes_on_from_where_it_stands() {
+        let clock = Clock::system();
+        clock.freeze(true).unwrap();
+        let frozen_at = clock.now();
+        std::thread::sleep(Duration::from_millis(2));
+        assert_eq!(clock.now(), frozen_at);
+        clock.advance(HOUR);
+        assert_eq!((clock.now(), clock.status().mode), (after(frozen_at, HOUR), ClockMode::Frozen));
+        clock.freeze(false).unwrap();
+        let status = clock.status();
+        assert!(status.now >= after(frozen_at, HOUR), "{status:?}");
+        // It stood for a while, so it is behind an hour.
+        assert!(status.mode == ClockMode::System && status.offset < SignedDuration::from_hours(1), "{status:?}");
+        clock.reset();
+        assert_eq!(clock.status().offset, SignedDuration::ZERO);
+    }
+
+    #[tokio::test]
+    async fn who_sleeps_on_a_frozen_clock_wakes_by_a_move_only() {
+        let clock = Clock::system();
+        clock.freeze(true).unwrap();
+        let sleeper = tokio::spawn({
+            let clock = clock.clone();
+            async move { clock.sleep(Duration::from_millis(1)).await }
+        });
+        tokio::time::sleep(Duration::from_millis(20)).await;
+        assert!(!sleeper.is_finished());
+        assert_eq!(clock.status().waiting, 1);
+        clock.advance(Duration::from_millis(1));
+        sleeper.await.unwrap();
+        assert_eq!(clock.status().waiting, 0);
+    }
+
+    #[tokio::test]
+    async fn a_virtual_clock_that_may_not_move_alone_waits_until_it_may() {
+        let clock = clock();
+        clock.set_auto_advance(false).unwrap();
+        let sleeper = tokio::spawn({
+            let participant = clock.enter();
+            async move { participant.sleep(HOUR).await }
+        });
+        tokio::task::yield_now().await;
+        assert_eq!((elapsed(&clock), clock.status().waiting), (Duration::ZERO, 1));
+        clock.set_auto_advance(true).unwrap();
+        sleeper.await.unwrap();
+        assert_eq!(elapsed(&clock), HOUR);
+    }
+
+    #[test]
+    fn a_clock_is_set_forward_only() {
+        let clock = clock();
+        clock.set(after(Clock::DEFAULT_START, HOUR)).unwrap();
+        let now = clock.now();
+        let error = clock.set(Clock::DEFAULT_START).unwrap_err();
+        assert_eq!(error, ClockError::Backwards { now, to: Clock::DEFAULT_START });
+        assert_eq!(clock.now(), now);
+        assert_eq!(clock.freeze(true), Err(ClockError::Stands));
+        assert_eq!(Clock::system().set_auto_advance(true), Err(ClockError::NeverAlone));
+    }
+
+    #[test]
+    fn what_is_restored_goes_on_from_where_it_was() {
+        let clock = clock();
+        clock.advance(HOUR);
+        let kept = ClockState::from(&clock.status());
+        clock.advance(HOUR);
+        clock.set_auto_advance(false).unwrap();
+        clock.restore(kept).unwrap();
+        assert_eq!((elapsed(&clock), clock.status().auto_advance), (HOUR, true));
+        assert_eq!(Clock::system().restore(kept), Err(ClockError::OtherKind));
+
+        let clock = Clock::system();
+        clock.freeze(true).unwrap();
+        let kept = ClockState::from(&clock.status());
+        clock.freeze(false).unwrap();
+        clock.advance(HOUR);
+        clock.restore(kept).unwrap();
+        assert_eq!((clock.now(), clock.status().mode), (kept.now, ClockMode::Frozen));
     }
 }

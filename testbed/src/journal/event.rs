@@ -363,11 +363,16 @@ impl fmt::Display for Event {
                 write!(f, "{actor}: body of #{exchange} {end} after {sent_bytes} bytes")
             }
             Self::ClockMoved(step) => {
-                let cause = match step.cause {
-                    MoveCause::Advance => "asked for",
-                    MoveCause::EveryoneAsleep => "everyone was asleep",
-                };
-                write!(f, "clock moved {}, {cause}", human(step.by_ms))
+                let by = human(step.by_ms);
+                match step.cause {
+                    MoveCause::Advance => write!(f, "clock moved {by}, asked for"),
+                    MoveCause::EveryoneAsleep => write!(f, "clock moved {by}, everyone was asleep"),
+                    MoveCause::Set => write!(f, "clock moved {by}, set to {}", step.to),
+                    MoveCause::Freeze => write!(f, "clock frozen at {}", step.to),
+                    MoveCause::Thaw => write!(f, "clock goes on from {}", step.to),
+                    MoveCause::Reset => write!(f, "clock reset to {}", step.to),
+                    MoveCause::Restore => write!(f, "clock restored to {}", step.to),
+                }
             }
             Self::EgressRefused(EgressRefused { from, host, exists: true }) => {
                 write!(f, "{from}: egress to {host} refused, it is not on the allowlist")
