@@ -7,6 +7,7 @@
 
 pub mod clock;
 pub mod diagnostic;
+pub mod dialect;
 pub mod duration;
 pub mod journal;
 pub mod net;

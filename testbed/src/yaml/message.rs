@@ -241,7 +241,7 @@ fn did_you_mean(name: &str, known: &[&'static str]) -> Option<Box<str>> {
 }
 
 /// The known name that was probably meant.
-pub(super) fn closest(name: &str, known: &[&'static str]) -> Option<&'static str> {
+pub(crate) fn closest(name: &str, known: &[&'static str]) -> Option<&'static str> {
     const LONGEST: usize = 64;
     if name.len() > LONGEST {
         return None;

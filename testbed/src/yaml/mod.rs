@@ -33,6 +33,7 @@ mod stand_in;
 mod syntax;
 
 pub use compose::{MAX_ALIASED_TEXT_BYTES, MAX_DEPTH, MAX_FILE_BYTES, MAX_VALUES, parse};
+pub(crate) use message::closest;
 pub use node::{Node, NodeValue};
 pub use read::{from_node, from_str};
 pub use shapes::{NoShape, Shapes, deserialize_shapes};
