@@ -10,13 +10,13 @@ use axum::{
 };
 use http::{HeaderValue, StatusCode, header};
 use oci::{
-    AccountName, Challenge, ContentRange, Digest, EndpointError, ErrorBody, ErrorCode, ErrorEntry, ManifestError,
-    MediaType, Reference, RepositoryName, Scope,
+    ContentRange, Digest, EndpointError, ErrorBody, ErrorCode, ErrorEntry, ManifestError, MediaType, Reference,
+    RepositoryName, Scope,
 };
 use serde_json::{Value, json};
 use thiserror::Error;
 
-use crate::{auth::Identity, store::StoreError};
+use crate::store::StoreError;
 
 /// Why a request is refused.
 #[derive(Debug, Error)]
@@ -26,13 +26,15 @@ pub(crate) enum RegistryError {
     #[error("{method} is not a method of this endpoint")]
     Method { method: http::Method, allowed: &'static str },
     #[error("authentication required")]
-    Unauthorized { challenge: Box<Challenge>, needed: Vec<Scope> },
+    Unauthorized { challenges: Vec<String>, needed: Vec<Scope> },
     #[error("incorrect username or password")]
     WrongCredentials,
     #[error("token request is malformed: {reason}")]
     TokenRequest { reason: &'static str },
-    #[error("pull limit reached")]
-    TooManyPulls { account: Option<AccountName>, token: Option<String> },
+    #[error("requested access to the resource is denied")]
+    Denied,
+    #[error("this is refused with status {status}")]
+    TokenPost { status: u16 },
     #[error("no repository {0}")]
     NameUnknown(String),
     #[error("no manifest {0}")]
@@ -91,31 +93,7 @@ pub(crate) enum RegistryError {
 #[derive(Clone, Debug)]
 pub(crate) struct AnsweredError(pub(crate) ErrorCode);
 
-/// The texts of Docker Hub's 429. Source: facts/registry A7.
-mod hub {
-    pub(super) const ANONYMOUS: &str =
-        "You have reached your unauthenticated pull rate limit. https://www.docker.com/increase-rate-limit";
-    /// The text of 2020 to 2025, used where there is an account and no token that could be named.
-    pub(super) const ACCOUNT_WITHOUT_TOKEN: &str = "You have reached your pull rate limit. You may increase the limit by \
-         authenticating and upgrading: https://www.docker.com/increase-rate-limit";
-
-    pub(super) fn account(name: &str, token: &str) -> String {
-        format!(
-            "You have reached your pull rate limit as '{name}': {token}. You may increase the limit by upgrading. \
-             https://www.docker.com/increase-rate-limit"
-        )
-    }
-}
-
 impl RegistryError {
-    /// The pull limit's refusal of whoever this is.
-    pub(crate) fn of_limit(identity: &Identity) -> Self {
-        Self::TooManyPulls {
-            account: identity.principal().account().cloned(),
-            token: identity.token_id().map(str::to_owned),
-        }
-    }
-
     pub(crate) fn of_repository(name: &RepositoryName) -> Self {
         Self::NameUnknown(name.to_string())
     }
@@ -133,11 +111,9 @@ impl RegistryError {
             Self::Unauthorized { needed, .. } => Row::of(Code::Unauthorized).detail(compose_access_detail(needed)),
             Self::WrongCredentials => told(Code::Unauthorized),
             Self::TokenRequest { .. } | Self::HostInvalid => told(Code::Unsupported).status(StatusCode::BAD_REQUEST),
-            Self::TooManyPulls { account, token } => Row::of(Code::TooManyRequests).message(match (account, token) {
-                (None, _) => hub::ANONYMOUS.to_owned(),
-                (Some(_), None) => hub::ACCOUNT_WITHOUT_TOKEN.to_owned(),
-                (Some(name), Some(token)) => hub::account(name.as_str(), token),
-            }),
+            Self::Denied => Row::of(Code::Denied),
+            Self::TokenPost { status } => Row::of(Code::Unsupported)
+                .status(StatusCode::from_u16(*status).unwrap_or(StatusCode::METHOD_NOT_ALLOWED)),
             Self::NameUnknown(name) => Row::of(Code::NameUnknown).detail(json!({ "name": name })),
             Self::NotMirrored(host) => told(Code::NameUnknown).detail(json!({ "ns": host })),
             Self::ManifestUnknown(Reference::Tag(tag)) => {
@@ -235,9 +211,9 @@ impl IntoResponse for RegistryError {
         let headers = response.headers_mut();
         headers.insert(header::CONTENT_TYPE, HeaderValue::from_static("application/json"));
         match &self {
-            Self::Unauthorized { challenge, .. } => {
-                if let Ok(challenge) = HeaderValue::try_from(challenge.to_string()) {
-                    headers.insert(header::WWW_AUTHENTICATE, challenge);
+            Self::Unauthorized { challenges, .. } => {
+                for challenge in challenges.iter().filter_map(|challenge| HeaderValue::try_from(challenge).ok()) {
+                    headers.append(header::WWW_AUTHENTICATE, challenge);
                 }
             }
             Self::Method { allowed, .. } => {

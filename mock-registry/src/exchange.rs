@@ -21,7 +21,9 @@ use crate::{
     app::{Answered, answer},
     body::{BodyFault, SentBody, Streamed},
     cdn::Ticket,
+    dialects::FromOutside,
     error::{AnsweredError, RegistryError},
+    limit::Permits,
     settings::Settings,
     state::App,
 };
@@ -46,6 +48,8 @@ pub(crate) struct Resolved {
     pub(crate) is_below_path: bool,
     /// The client's address.
     pub(crate) source: IpAddr,
+    /// The connection's number.
+    pub(crate) connection: u64,
 }
 
 /// Which endpoint `path` is under the settings; the second value tells whether it is below the registry's own path.
@@ -103,6 +107,7 @@ impl Resolved {
             repository,
             is_below_path,
             source: connection.peer.ip().to_canonical(),
+            connection: connection.id,
             endpoint,
         }
     }
@@ -174,7 +179,8 @@ pub(crate) async fn exchange(app: &App, mut request: Request, connection: Connec
         Answered::refuse(RegistryError::HostInvalid)
     };
 
-    let is_ready_made = rule.as_ref().is_some_and(|rule| matches!(rule.action, Action::Answer(_)));
+    let is_ready_made = response.extensions().get::<FromOutside>().is_some()
+        || rule.as_ref().is_some_and(|rule| matches!(rule.action, Action::Answer(_)));
     write_headers(app, &resolved, is_ready_made, response.headers_mut());
     let length_bytes = content_length(&response);
     let fault = rule.as_ref().and_then(|rule| BodyFault::of(&rule.action, response.body().size_hint().exact()));
@@ -208,6 +214,11 @@ pub(crate) async fn exchange(app: &App, mut request: Request, connection: Connec
     if is_head {
         return head_alone(response, length_bytes);
     }
+    let held = response.extensions_mut().remove::<Permits>();
+    let response = match held {
+        Some(permits) => response.map(|body| axum::body::Body::new(permits.hold(body))),
+        None => response,
+    };
     if !is_streamed && fault.is_none() {
         return response;
     }

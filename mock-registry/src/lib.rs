@@ -80,12 +80,14 @@
 //! A request goes through the modules in this order: `exchange` (what is asked for, parsed once; one journal event),
 //! `rule`, `auth`, `limit`, `api`, `store`. Each layer hands its decision up as a value; `app` is the flow.
 
+mod accounts;
 mod api;
 mod app;
 mod auth;
 mod body;
 mod cdn;
 mod config;
+mod dialects;
 mod error;
 mod exchange;
 mod expect;
@@ -95,6 +97,7 @@ mod image;
 mod import;
 mod limit;
 mod preset;
+mod proxy;
 mod registry;
 mod rule;
 mod settings;
@@ -102,12 +105,15 @@ mod state;
 mod store;
 
 pub use config::{
-    AccountConfig, ApiConfig, AuthConfig, ConfigError, DeleteConfig, ImageConfig, ImageSource, ReferrerConfig,
-    RegistryConfig,
+    ACCOUNTS, ANONYMOUS, AbsentRepository, AccountConfig, Algorithm, Allow, AlsoBasic, ApiConfig, AuthConfig,
+    ChallengeConfig, ConfigError, CountedBy, Counts, DeleteConfig, Exempt, HeaderStyle, HeadersOn, ImageConfig,
+    ImageSource, LimitConfig, Measure, Only, Protocol, ReferrerConfig, Refused, RegistryConfig, RetryAfterForm,
+    TokenConfig, TokenField, TokenFormat, TokenPost, Told, Units, UpstreamConfig, UpstreamRefusal, Who,
 };
 pub use expect::Expect;
 pub use image::{Compression, ImageFormat, ImageSpec, ImageSpecError, ReferrerSpec};
 pub use import::{ImportError, ImportSpec};
+pub use limit::{Accounting, Charge, LimitUsage, Outcome, RefusedBy};
 pub use preset::{preset_about, preset_names};
 pub use registry::{Builder, Limited, MockRegistry, StartError};
 pub use store::StoreError;

@@ -6,7 +6,10 @@ use oci::{PullLimit, PullLimitError};
 use serde::Deserialize;
 use testbed::{diagnostic::Source, yaml};
 
-use crate::{ApiConfig, AuthConfig};
+use crate::{
+    ACCOUNTS, ANONYMOUS, AbsentRepository, ApiConfig, AuthConfig, ChallengeConfig, LimitConfig, TokenConfig,
+    UpstreamConfig,
+};
 
 const FILES: [(&str, &str); 5] = [
     ("dockerhub", include_str!("../presets/dockerhub.yaml")),
@@ -53,15 +56,21 @@ pub(crate) struct Preset {
     /// How long a token lives.
     #[serde(with = "testbed::duration")]
     pub(crate) token_life: Duration,
-    /// The limit by address, for pulls without an account.
+    /// Its limits, in order.
     #[serde(default)]
-    pub(crate) limit: Option<PullLimit>,
-    /// The limit of each account.
+    pub(crate) limits: Vec<LimitConfig>,
+    /// What it pulls through from, if it is a proxy.
     #[serde(default)]
-    pub(crate) account_limit: Option<PullLimit>,
-    /// Whether a repository that is absent looks like one that is private.
+    pub(crate) upstream: Option<UpstreamConfig>,
+    /// What is particular about its challenges.
     #[serde(default)]
-    pub(crate) hides_absent: bool,
+    pub(crate) challenge: Option<ChallengeConfig>,
+    /// What is particular about its tokens.
+    #[serde(default)]
+    pub(crate) token: Option<TokenConfig>,
+    /// How a repository that is absent, or private, looks to who may not see it.
+    #[serde(default)]
+    pub(crate) absent_repository: Option<AbsentRepository>,
     /// Whether image names without a slash are under `library/`.
     #[serde(default)]
     pub(crate) library: bool,
@@ -105,6 +114,20 @@ impl TryFrom<String> for OtherLimit {
     }
 }
 
+impl Derived {
+    fn change(&self, limit: LimitConfig) -> LimitConfig {
+        let other = match limit.name.as_str() {
+            ANONYMOUS => &self.limit,
+            ACCOUNTS => &self.account_limit,
+            _ => &None,
+        };
+        match other {
+            Some(other) => LimitConfig { allow: other.0.into(), ..limit },
+            None => limit,
+        }
+    }
+}
+
 /// The names of all presets.
 pub fn preset_names() -> Vec<&'static str> {
     FILES.iter().map(|(name, _)| *name).collect()
@@ -123,9 +146,8 @@ impl Preset {
         let Ok(derived) = yaml::from_str::<Derived>(&source) else { return yaml::from_str(&source).ok() };
         let base: Self = yaml::from_str(&source_of(&derived.base)?).ok()?;
         Some(Self {
+            limits: base.limits.iter().cloned().map(|limit| derived.change(limit)).collect(),
             about: derived.about,
-            limit: derived.limit.map_or(base.limit, |other| other.0),
-            account_limit: derived.account_limit.map_or(base.account_limit, |other| other.0),
             ..base
         })
     }
@@ -154,8 +176,10 @@ mod tests {
     fn a_derived_preset_is_its_base_with_other_limits() {
         let [hub, anon, personal] =
             ["dockerhub", "dockerhub-anon", "dockerhub-personal"].map(|name| Preset::find(name).unwrap());
-        assert_eq!((anon.limit, anon.account_limit), (hub.limit, None));
-        assert_eq!((personal.limit, personal.account_limit), (None, hub.account_limit));
+        let allows = |preset: &Preset| preset.limits.iter().map(|limit| limit.allow.to_string()).collect::<Vec<_>>();
+        assert_eq!(allows(&hub), ["100/6h", "200/6h"]);
+        assert_eq!(allows(&anon), ["100/6h", "none"]);
+        assert_eq!(allows(&personal), ["none", "200/6h"]);
         assert_eq!((&anon.hosts, &personal.realm, anon.push), (&hub.hosts, &hub.realm, hub.push));
         assert!([&hub.about, &anon.about].iter().all(|about| **about != personal.about));
     }

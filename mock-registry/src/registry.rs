@@ -5,7 +5,8 @@ use std::{
     path::PathBuf,
 };
 
-use oci::{AccountName, Digest, Principal, PullLimit, Reference, RepositoryName, Tag};
+use http::Method;
+use oci::{AccountName, Digest, EndpointKind, Principal, PullLimit, Reference, RepositoryName, Tag};
 use testbed::{
     Clock, Journal, Secret, Seed,
     journal::Exchange,
@@ -17,8 +18,15 @@ use testbed::{
 use thiserror::Error;
 
 use crate::{
-    AccountConfig, ConfigError, Expect, ImageSource, ImageSpec, ImageSpecError, ImportError, ImportSpec,
-    RegistryConfig, StoreError, app::app, config::check, expect::Expectations, settings::Settings, state::App,
+    ACCOUNTS, ANONYMOUS, AccountConfig, Allow, ConfigError, Expect, ImageSource, ImageSpec, ImageSpecError,
+    ImportError, ImportSpec, LimitConfig, LimitUsage, Protocol, RegistryConfig, StoreError,
+    accounts::Account,
+    app::app,
+    config::{check, check_accounts, check_each, set},
+    expect::Expectations,
+    limit::{Asked, Ruling},
+    settings::Settings,
+    state::App,
     store::Store,
 };
 
@@ -104,6 +112,16 @@ pub enum Limited {
     Anonymous,
     /// Pulls with an account, counted by account. An account's own limit comes first.
     Accounts,
+}
+
+impl Limited {
+    /// How the limit is called.
+    pub fn limit_name(self) -> &'static str {
+        match self {
+            Self::Anonymous => ANONYMOUS,
+            Self::Accounts => ACCOUNTS,
+        }
+    }
 }
 
 impl MockRegistry {
@@ -222,19 +240,118 @@ impl MockRegistry {
 
     /// Puts another limit in force from now on; `None` means none. Pulls that were made still count.
     pub fn set_limit(&self, who: Limited, limit: Option<PullLimit>) {
-        self.state.limiter.set(who, limit);
+        let mut limits = self.limits();
+        let name = who.limit_name();
+        match limit {
+            Some(_) => set(
+                &mut limits,
+                name,
+                limit,
+                match who {
+                    Limited::Anonymous => LimitConfig::anonymous,
+                    Limited::Accounts => LimitConfig::accounts,
+                },
+            ),
+            None => {
+                limits.iter_mut().filter(|limit| limit.name == name).for_each(|limit| limit.allow = Allow::Unlimited)
+            }
+        }
+        self.put_limits(&limits);
+    }
+
+    /// Its limits, in order.
+    pub fn limits(&self) -> Vec<LimitConfig> {
+        self.state.limiter.configs()
+    }
+
+    /// Puts other limits in force from now on. What was used of those that stay by name still counts.
+    ///
+    /// # Errors
+    /// Everything that is wrong with them; then nothing changes.
+    pub fn set_limits(&self, limits: &[LimitConfig]) -> Result<(), Vec<ConfigError>> {
+        check_each(limits)?;
+        self.put_limits(limits);
+        Ok(())
+    }
+
+    fn put_limits(&self, limits: &[LimitConfig]) {
+        self.state.limiter.set_all(limits, self.state.clock.now().as_microsecond());
+    }
+
+    /// What is used of each limit, to be put back later.
+    pub fn limit_usage(&self) -> LimitUsage {
+        self.state.limiter.usage()
+    }
+
+    /// Puts back what was used of each limit.
+    pub fn restore_limit_usage(&self, usage: &LimitUsage) {
+        self.state.limiter.restore(usage);
+    }
+
+    /// Who can log in.
+    pub fn accounts(&self) -> Vec<AccountConfig> {
+        let all = self.state.accounts.all().into_iter();
+        all.map(|(name, Account { password, limit, .. })| AccountConfig { name, password, limit }).collect()
+    }
+
+    /// Lets others log in from now on. Tokens that were given out stay valid until they expire.
+    ///
+    /// # Errors
+    /// Everything that is wrong with them; then nothing changes.
+    pub fn set_accounts(&self, accounts: Vec<AccountConfig>) -> Result<(), Vec<ConfigError>> {
+        let mut errors = Vec::new();
+        let config = RegistryConfig { accounts, ..RegistryConfig::default() };
+        let accounts = check_accounts(&self.state.name, &config, self.state.settings.auth, &mut errors);
+        if !errors.is_empty() {
+            return Err(errors);
+        }
+        self.state.accounts.set(accounts);
+        Ok(())
+    }
+
+    /// Makes limits, accounts and rules what they were at the start, and forgets what was used. What was pushed stays.
+    pub fn reset(&self) {
+        self.put_limits(&self.state.settings.limits);
+        self.state.limiter.restore(&LimitUsage::default());
+        if let Some(proxy) = &self.state.proxy {
+            proxy.reset();
+        }
+        self.state.accounts.set(self.state.settings.accounts.clone());
+        for rule in self.state.rules.uses() {
+            self.state.rules.remove(&rule.name);
+        }
+        for rule in &self.state.settings.rules {
+            self.state.rules.add(rule.clone());
+        }
     }
 
     /// Counts a pull of `who` from `address` without a request, and tells whether the limit lets it through: others behind
     /// the same address use up its limit like this. The journal is not told.
     pub fn count_pull(&self, who: &Principal, address: IpAddr) -> bool {
-        let standing = self.state.limiter.ask(&self.state.settings, who, address, self.state.clock.now(), true);
-        standing.is_none_or(|standing| !standing.refused)
+        let (account, account_limit) = who.account().map_or((None, None), |name| self.state.accounts.limit_of(name));
+        let asked = Asked {
+            kind: EndpointKind::Manifest,
+            method: &Method::GET,
+            repository: None,
+            account_name: who.account(),
+            account,
+            account_limit,
+            source: address,
+            forwarded_for: None,
+            connection: 0,
+            protocol: Protocol::Http1,
+            token: None,
+            authorization: None,
+        };
+        let mut ruling = Ruling::default();
+        self.state.limiter.pass(&asked, false, self.state.clock.now(), &mut ruling);
+        ruling.refusal().is_none()
     }
 
     /// The limit in force for those who have none of their own.
-    pub fn limit(&self, who: Limited) -> Option<PullLimit> {
-        self.state.limiter.get(who)
+    pub fn limit(&self, who: Limited) -> Option<Allow> {
+        let limits = self.limits().into_iter().find(|limit| limit.name == who.limit_name());
+        limits.map(|limit| limit.allow).filter(|allow| *allow != Allow::Unlimited)
     }
 
     /// The images: every repository with its tags, sorted.

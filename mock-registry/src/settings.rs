@@ -3,11 +3,13 @@
 use std::{collections::BTreeMap, time::Duration};
 
 use http::{HeaderName, HeaderValue};
-use oci::{AccountName, PullLimit, RepositoryName};
-use testbed::{Secret, rule::Rule, tls::CertificateFlaw};
-use uuid::Uuid;
+use oci::{AccountName, RepositoryName};
+use testbed::{rule::Rule, tls::CertificateFlaw};
 
-use crate::{AuthConfig, DeleteConfig, ImageSource, host::name_of, image::in_library};
+use crate::{
+    AbsentRepository, AuthConfig, ChallengeConfig, DeleteConfig, ImageSource, LimitConfig, TokenConfig, UpstreamConfig,
+    accounts::Account, host::name_of, image::in_library,
+};
 
 /// What was decided about a registry.
 #[derive(Clone, Debug)]
@@ -36,14 +38,18 @@ pub(crate) struct Settings {
     pub(crate) anonymous: bool,
     /// How long a token lives.
     pub(crate) token_life: Duration,
-    /// The accounts.
+    /// The accounts from the start.
     pub(crate) accounts: BTreeMap<AccountName, Account>,
-    /// The limit by address.
-    pub(crate) anonymous_limit: Option<PullLimit>,
-    /// The limit of accounts that have none of their own.
-    pub(crate) account_limit: Option<PullLimit>,
-    /// Whether a repository that is absent looks like one that is private.
-    pub(crate) hides_absent: bool,
+    /// The limits from the start, in order.
+    pub(crate) limits: Vec<LimitConfig>,
+    /// What it pulls through from, if it is a proxy.
+    pub(crate) upstream: Option<UpstreamConfig>,
+    /// What is particular about its challenges.
+    pub(crate) challenge: ChallengeConfig,
+    /// What is particular about its tokens.
+    pub(crate) token: TokenConfig,
+    /// How a repository looks that one may not see.
+    pub(crate) absent: AbsentRepository,
     /// Whether image names without a slash are under `library/`.
     pub(crate) library: bool,
     /// Whether it takes pushes.
@@ -81,17 +87,6 @@ pub(crate) struct ApiSettings {
     pub(crate) mirror_of: Vec<String>,
 }
 
-/// Someone who can log in.
-#[derive(Clone, Debug)]
-pub(crate) struct Account {
-    /// The password.
-    pub(crate) password: Secret,
-    /// A limit of its own.
-    pub(crate) limit: Option<PullLimit>,
-    /// What Docker Hub shows as the source of its limit.
-    pub(crate) uuid: Uuid,
-}
-
 impl Settings {
     /// How URLs begin that lead to its listener.
     pub(crate) fn scheme(&self) -> &'static str {
@@ -106,13 +101,6 @@ impl Settings {
     /// Whether tokens are looked at.
     pub(crate) fn takes_tokens(&self) -> bool {
         self.auth == AuthConfig::Bearer
-    }
-
-    /// The account of that name, if the password is right.
-    pub(crate) fn log_in(&self, name: &str, password: &str) -> Option<AccountName> {
-        let name: AccountName = name.parse().ok()?;
-        let account = self.accounts.get(&name)?;
-        (account.password.expose() == password).then_some(name)
     }
 
     /// The repository as this registry calls it: `alpine` on Docker Hub is `library/alpine`.

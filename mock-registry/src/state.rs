@@ -6,9 +6,11 @@ use testbed::{Clock, Journal, Seed, clock::DateHeader, rule::RuleBook};
 
 use crate::{
     ImageSource,
+    accounts::Accounts,
     auth::Tokens,
     cdn::Cdn,
     limit::Limiter,
+    proxy::Proxy,
     rule::Attempts,
     settings::Settings,
     store::{Room, Store, Uploads},
@@ -38,8 +40,12 @@ pub(crate) struct Parts {
     pub(crate) cdn: Cdn,
     /// The tokens given out.
     pub(crate) tokens: Tokens,
-    /// The pull limits.
+    /// Who can log in.
+    pub(crate) accounts: Accounts,
+    /// The limits.
     pub(crate) limiter: Limiter,
+    /// What is pulled through, if this is a proxy.
+    pub(crate) proxy: Option<Proxy>,
     /// Repositories.
     pub(crate) store: Store,
     /// How much may be held in memory of what is pushed.
@@ -64,7 +70,9 @@ impl App {
             attempts: Attempts::default(),
             cdn: Cdn::new(own, settings.api.redirect_life),
             tokens: Tokens::new(&settings, own),
-            limiter: Limiter::new(&settings),
+            accounts: Accounts::new(settings.accounts.clone()),
+            limiter: Limiter::new(&settings.limits),
+            proxy: settings.upstream.as_ref().map(Proxy::new),
             uploads: Uploads::new(own, store.medium()),
             room: store.room().clone(),
             store,

@@ -11,6 +11,7 @@ mod listing;
 mod manifests;
 mod mirror;
 mod ping;
+mod proxied;
 mod referrers;
 mod tags;
 mod token;
@@ -23,6 +24,7 @@ use http::{Method, StatusCode, header};
 use oci::{Endpoint, RepositoryName};
 
 pub(crate) use listing::query;
+pub(crate) use proxied::UpstreamSaid;
 
 use crate::{
     AuthConfig, auth::Identity, error::RegistryError, exchange::Resolved, header::header_value, state::App,
@@ -68,9 +70,23 @@ async fn ask(
     };
     match (endpoint, repository, request.method()) {
         (Endpoint::Manifest { reference, .. }, Some(repository), &(Method::GET | Method::HEAD)) => {
+            if let Some(proxy) = &app.proxy {
+                return Box::pin(proxied::get_manifest(
+                    app,
+                    proxy,
+                    repository,
+                    reference,
+                    request.method(),
+                    request.headers(),
+                ))
+                .await;
+            }
             manifests::get_manifest(app, repository, reference, request.headers()).await
         }
         (Endpoint::Blob { digest, .. }, Some(repository), &(Method::GET | Method::HEAD)) => {
+            if app.proxy.as_ref().is_some_and(|proxy| !proxy.has_blob(repository, app.clock.now())) {
+                return Err(RegistryError::BlobUnknown(digest.clone()));
+            }
             blobs::get_blob(app, resolved, repository, digest, request.headers()).await
         }
         // Boxed: all else is rarer, and larger than the room that each connection keeps for its exchange.

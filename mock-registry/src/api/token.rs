@@ -4,11 +4,13 @@
 
 use axum::{Form, RequestExt as _, body::Body, extract::Request, response::Response};
 use http::{HeaderValue, header};
+use jiff::SignedDuration;
 use oci::{Principal, Scope};
-use serde_json::json;
+use serde_json::{Map, Value};
 
 use super::listing::query;
 use crate::{
+    TokenField, TokenPost, Told, Who,
     auth::{Identity, Proof, Wish, grant, join_scopes},
     error::RegistryError,
     state::App,
@@ -48,17 +50,20 @@ pub(super) fn get_token(app: &App, identity: &Identity, request: &Request) -> Re
 /// # Errors
 /// `UNAUTHORIZED` 401: name, password or refresh token are wrong. `UNSUPPORTED` 400: the form is malformed.
 pub(super) async fn post_token(app: &App, request: Request) -> Result<Response, RegistryError> {
+    if let TokenPost::Status(status) = app.settings.token.post {
+        return Err(RegistryError::TokenPost { status });
+    }
     let Ok(Form(pairs)) = request.extract::<Form<Vec<(String, String)>>, _>().await else {
         return Err(RegistryError::TokenRequest { reason: "it is no form" });
     };
     let get = |wanted: &str| pairs.iter().find(|(name, _)| name == wanted).map(|(_, value)| value.as_str());
     let account = match get("grant_type") {
         Some("password") => {
-            app.settings.log_in(get("username").unwrap_or_default(), get("password").unwrap_or_default())
+            app.accounts.log_in(get("username").unwrap_or_default(), get("password").unwrap_or_default())
         }
         Some("refresh_token") => {
             let shown = get("refresh_token").unwrap_or_default();
-            app.settings.accounts.keys().find(|name| app.tokens.refresh_token(name.as_str()) == shown).cloned()
+            app.accounts.find(|name| app.tokens.refresh_token(name.as_str()) == shown)
         }
         _ => {
             return Err(RegistryError::TokenRequest {
@@ -89,30 +94,41 @@ impl Asked {
 
 fn answer(app: &App, principal: &Principal, asked: Asked, tells_scope: bool) -> Response {
     let now = app.clock.now();
+    let quirks = &app.settings.token;
     let granted = grant(app, principal, &asked.scopes);
     let scope = join_scopes(&granted);
-    let token = app.tokens.make(
-        Wish {
-            principal: principal.clone(),
-            service: asked.service,
-            granted,
-            limit: app.limiter.limit_of(&app.settings, principal),
-        },
-        now,
-    );
-    let mut body = json!({
-        "token": token,
-        "access_token": token,
-        "expires_in": app.tokens.life().as_secs(),
-        "issued_at": now.strftime("%Y-%m-%dT%H:%M:%S.%9fZ").to_string(),
-    });
+    let (who, own) = match principal.account() {
+        Some(name) => (Who::Accounts, app.accounts.limit_of(name).1),
+        None => (Who::Anonymous, None),
+    };
+    let wish =
+        Wish { principal: principal.clone(), service: asked.service, granted, limit: app.limiter.pull_limit(who, own) };
+    let token = app.tokens.make(&wish, now);
+    let mut body = Map::new();
+    for field in quirks.fields.as_deref().unwrap_or(&[TokenField::Token, TokenField::AccessToken]) {
+        match field {
+            TokenField::Token => body.insert("token".into(), token.clone().into()),
+            TokenField::AccessToken if quirks.differ => {
+                body.insert("access_token".into(), app.tokens.make(&wish, now).into())
+            }
+            TokenField::AccessToken => body.insert("access_token".into(), token.clone().into()),
+        };
+    }
+    let life = SignedDuration::try_from(app.tokens.life()).unwrap_or(SignedDuration::MAX);
+    if let Told::Time(life) = quirks.expires_in.unwrap_or(Told::Time(life)) {
+        body.insert("expires_in".into(), life.as_secs().into());
+    }
+    if let Told::Time(from_now) = quirks.issued_at.unwrap_or(Told::Time(SignedDuration::ZERO)) {
+        let issued = now.checked_add(from_now).unwrap_or(now);
+        body.insert("issued_at".into(), issued.strftime("%Y-%m-%dT%H:%M:%S.%9fZ").to_string().into());
+    }
     if tells_scope {
-        body["scope"] = scope.into();
+        body.insert("scope".into(), scope.into());
     }
     if let Some(account) = principal.account().filter(|_| asked.wants_refresh) {
-        body["refresh_token"] = app.tokens.refresh_token(account.as_str()).into();
+        body.insert("refresh_token".into(), app.tokens.refresh_token(account.as_str()).into());
     }
-    let mut response = Response::new(Body::from(body.to_string()));
+    let mut response = Response::new(Body::from(Value::Object(body).to_string()));
     response.headers_mut().insert(header::CONTENT_TYPE, HeaderValue::from_static("application/json"));
     response
 }

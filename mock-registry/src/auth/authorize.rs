@@ -1,15 +1,23 @@
 //! The layer that lets through or challenges.
 
-use axum::extract::Request;
-use http::Method;
+use axum::{
+    extract::Request,
+    response::{IntoResponse as _, Response},
+};
+use http::{Method, header};
 use oci::{Action, Endpoint, Scope};
+use testbed::dialect::Facts;
 
 use super::{
     Identity, Proof,
-    challenge::{ChallengeError, compose_challenge},
+    challenge::{ChallengeError, compose_challenges},
+    grant::may,
     may_pull,
+    token::Claims,
 };
-use crate::{AuthConfig, api::query, error::RegistryError, exchange::Resolved, state::App};
+use crate::{
+    AbsentRepository, AuthConfig, api::query, dialects::compose, error::RegistryError, exchange::Resolved, state::App,
+};
 
 /// Lets the request through if its proof allows what it asks for.
 ///
@@ -33,8 +41,12 @@ pub(crate) fn authorize(
     let mut needed: Vec<Scope> = needed(endpoint, request.method()).into_iter().collect();
     needed.extend(mount_source(app, identity, endpoint, request));
     let refuse = |error| {
-        let challenge = compose_challenge(&app.settings, &resolved.host, &needed, error);
-        Err(RegistryError::Unauthorized { challenge: Box::new(challenge), needed: needed.clone() })
+        let challenges = compose_challenges(&app.settings, &resolved.host, endpoint, &needed, error);
+        Err(RegistryError::Unauthorized { challenges, needed: needed.clone() })
+    };
+    let allows = |claims: &Claims, scope: &Scope| {
+        let is_unbound = || scope.actions.iter().all(|action| may(app, identity.principal(), scope, action));
+        claims.allows(scope) || (app.settings.token.unbound && is_unbound())
     };
     match app.settings.auth {
         AuthConfig::None => Ok(()),
@@ -50,7 +62,10 @@ pub(crate) fn authorize(
             Proof::Token(Ok(claims)) if app.tokens.is_revoked(&claims.jti) => {
                 refuse(Some(ChallengeError::InvalidToken))
             }
-            Proof::Token(Ok(claims)) if !needed.iter().all(|scope| claims.allows(scope)) => {
+            Proof::Token(Ok(claims)) if !needed.iter().all(|scope| allows(claims, scope)) => {
+                if app.settings.absent == AbsentRepository::Denied {
+                    return Err(RegistryError::Denied);
+                }
                 refuse(Some(ChallengeError::InsufficientScope))
             }
             Proof::Token(Ok(_)) => Ok(()),
@@ -59,6 +74,23 @@ pub(crate) fn authorize(
             Proof::None | Proof::Password | Proof::WrongPassword => refuse(None),
         },
     }
+}
+
+/// The answer to a client that is not let through, in the registry's own dialect if it has one.
+pub(crate) fn compose_refusal(app: &App, error: RegistryError) -> Response {
+    let dialect = match &error {
+        RegistryError::Unauthorized { .. } => app.settings.challenge.body.as_deref(),
+        RegistryError::WrongCredentials => app.settings.token.refusal.as_deref(),
+        _ => None,
+    };
+    let plain = error.into_response();
+    let Some(dialect) = dialect else { return plain };
+    let facts = Facts { now: app.clock.now(), ..Facts::default() };
+    let mut response = compose(dialect, &facts);
+    for challenge in plain.headers().get_all(header::WWW_AUTHENTICATE) {
+        response.headers_mut().append(header::WWW_AUTHENTICATE, challenge.clone());
+    }
+    response
 }
 
 /// What a request must be allowed to do; `None` for the version check, where any proof will do.

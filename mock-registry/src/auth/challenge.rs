@@ -3,10 +3,10 @@
 //! The realm depends on how the registry was reached. By its real name it is the real one. By a loopback address it is on
 //! the same origin: clients refuse to send credentials to another loopback address (facts/registry E4, ggcr).
 
-use oci::{Challenge, Scope};
+use oci::{Challenge, Endpoint, Scope};
 
 use crate::{
-    AuthConfig,
+    AlsoBasic, AuthConfig, ChallengeConfig,
     host::{is_loopback, name_of},
     settings::Settings,
 };
@@ -20,20 +20,33 @@ pub(super) enum ChallengeError {
     InsufficientScope,
 }
 
-/// The challenge to a request that came to `host` and needs these scopes.
-pub(super) fn compose_challenge(
+/// The values of `WWW-Authenticate` for a request to `endpoint` that came to `host` and needs these scopes.
+///
+/// Source: facts/registry B1, C2.
+pub(super) fn compose_challenges(
     settings: &Settings,
     host: &str,
+    endpoint: &Endpoint,
     needed: &[Scope],
     error: Option<ChallengeError>,
-) -> Challenge {
-    if settings.auth == AuthConfig::Basic {
-        return Challenge::Basic { realm: settings.service.clone() };
+) -> Vec<String> {
+    let ChallengeConfig { service, realm, ping_scope, scope, also_basic, absent, body: _ } = &settings.challenge;
+    if *absent {
+        return Vec::new();
     }
-    Challenge::Bearer {
-        realm: compose_realm(settings, host),
-        service: Some(settings.service.clone()),
-        scope: (!needed.is_empty()).then(|| join_scopes(needed)),
+    if settings.auth == AuthConfig::Basic {
+        return vec![compose_basic(settings, host)];
+    }
+    let needed = (!needed.is_empty()).then(|| join_scopes(needed));
+    let is_ping = matches!(endpoint, Endpoint::Ping);
+    let bearer = Challenge::Bearer {
+        realm: realm.clone().unwrap_or_else(|| compose_realm(settings, host)),
+        service: match service.as_deref() {
+            Some("none") => None,
+            Some(service) => Some(service.to_owned()),
+            None => Some(settings.service.clone()),
+        },
+        scope: if is_ping { ping_scope.clone() } else { scope.clone().or(needed) },
         error: error.map(|error| {
             match error {
                 ChallengeError::InvalidToken => "invalid_token",
@@ -41,6 +54,27 @@ pub(super) fn compose_challenge(
             }
             .to_owned()
         }),
+    };
+    let basic = || Challenge::Basic { realm: settings.service.clone() }.to_string();
+    match also_basic {
+        None => vec![bearer.to_string()],
+        Some(AlsoBasic::Line) => vec![format!("{}, {bearer}", basic())],
+        Some(AlsoBasic::Header) => vec![basic(), bearer.to_string()],
+    }
+}
+
+/// `Basic`, with a service where the challenge has one of its own: ECR's names both.
+fn compose_basic(settings: &Settings, host: &str) -> String {
+    let ChallengeConfig { service, realm, .. } = &settings.challenge;
+    let realm = match realm {
+        // A realm that is a URL names the host that was asked.
+        Some(realm) => realm.replace("{host}", host),
+        None => settings.service.clone(),
+    };
+    let basic = Challenge::Basic { realm }.to_string();
+    match service.as_deref() {
+        None | Some("none") => basic,
+        Some(service) => format!("{basic},service=\"{service}\""),
     }
 }
 

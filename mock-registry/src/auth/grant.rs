@@ -7,7 +7,7 @@
 use oci::{Action, Principal, RepositoryName, Scope};
 
 use super::{Identity, Proof};
-use crate::{AuthConfig, state::App};
+use crate::{AbsentRepository, AuthConfig, state::App};
 
 /// The part of `wished` that `principal` may have; resources of which nothing is left are left out.
 pub(crate) fn grant(app: &App, principal: &Principal, wished: &[Scope]) -> Vec<Scope> {
@@ -29,7 +29,7 @@ pub(crate) fn may_pull(app: &App, identity: &Identity, name: &RepositoryName) ->
     }
 }
 
-fn may(app: &App, principal: &Principal, scope: &Scope, action: &Action) -> bool {
+pub(super) fn may(app: &App, principal: &Principal, scope: &Scope, action: &Action) -> bool {
     let settings = &app.settings;
     let has_account = principal.account().is_some();
     match (scope.resource_type.as_str(), scope.class.as_deref(), action) {
@@ -37,7 +37,8 @@ fn may(app: &App, principal: &Principal, scope: &Scope, action: &Action) -> bool
         ("repository", None, Action::Pull) => {
             // Who only reads may not know whether a repository is absent or private; who pushes makes it.
             let may_create = has_account && settings.push && scope.allows(&Action::Push);
-            (has_account || settings.anonymous) && (may_create || !settings.hides_absent || exists(app, &scope.name))
+            (has_account || settings.anonymous)
+                && (may_create || settings.absent == AbsentRepository::NotFound || exists(app, &scope.name))
         }
         ("repository", None, Action::Push | Action::Delete | Action::Star) => has_account && settings.push,
         _ => false,

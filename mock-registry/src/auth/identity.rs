@@ -7,7 +7,7 @@ use http::{HeaderMap, header};
 use oci::{AccountName, Principal};
 
 use super::token::{Claims, TokenFault};
-use crate::{settings::Settings, state::App};
+use crate::{accounts::Accounts, state::App};
 
 /// What a request shows, and whom that makes it.
 #[derive(Clone, Debug)]
@@ -36,7 +36,7 @@ impl Identity {
         let value = headers.get(header::AUTHORIZATION).and_then(|value| value.to_str().ok());
         let Some((scheme, value)) = value.and_then(|value| value.trim().split_once(' ')) else { return nobody };
         if scheme.eq_ignore_ascii_case("basic") && app.settings.takes_passwords() {
-            match read_password(&app.settings, value.trim()) {
+            match read_password(&app.accounts, value.trim()) {
                 Some(name) => Self { proof: Proof::Password, principal: Principal::Account(name) },
                 None => Self { proof: Proof::WrongPassword, principal: Principal::Anonymous },
             }
@@ -79,8 +79,8 @@ impl Identity {
 }
 
 /// The account whose name and password these are.
-pub(super) fn read_password(settings: &Settings, value: &str) -> Option<AccountName> {
+pub(super) fn read_password(accounts: &Accounts, value: &str) -> Option<AccountName> {
     let text = String::from_utf8(STANDARD.decode(value).ok()?).ok()?;
     let (name, password) = text.split_once(':')?;
-    settings.log_in(name, password)
+    accounts.log_in(name, password)
 }

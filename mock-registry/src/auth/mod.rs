@@ -11,7 +11,7 @@ mod grant;
 mod identity;
 mod token;
 
-pub(crate) use authorize::authorize;
+pub(crate) use authorize::{authorize, compose_refusal};
 pub(crate) use challenge::join_scopes;
 pub(crate) use grant::{grant, may_pull};
 pub(crate) use identity::{Identity, Proof};

@@ -12,12 +12,20 @@ use testbed::{
 };
 use thiserror::Error;
 
-use super::{AuthConfig, ImageConfig, ImageSource, RegistryConfig, api::check_api};
+use super::{
+    AuthConfig, ChallengeConfig, ImageConfig, ImageSource, RegistryConfig, TokenConfig,
+    api::check_api,
+    check_limits::{check_limits, unknown_dialect_hint},
+};
 use crate::{
+    accounts::Account,
     image::in_library,
     preset::{self, Preset, preset_names},
-    settings::{Account, Settings},
+    settings::Settings,
 };
+
+/// The largest token: clients send it in a header, and servers bound these.
+const MAX_TOKEN_BYTES: u64 = 32 * 1024;
 
 /// Something that is wrong with a registry's configuration.
 #[derive(Clone, Debug, PartialEq, Eq, Error)]
@@ -34,20 +42,20 @@ pub struct ConfigError {
 }
 
 impl ConfigError {
-    pub(super) fn new(field: impl Into<String>, message: impl ToString) -> Self {
+    pub(crate) fn new(field: impl Into<String>, message: impl ToString) -> Self {
         Self { field: field.into(), message: message.to_string(), hint: None, span: None }
     }
 
-    pub(super) fn at(self, span: Span) -> Self {
+    pub(crate) fn at(self, span: Span) -> Self {
         Self { span: (span != Span::default()).then_some(span), ..self }
     }
 
-    pub(super) fn hint(self, hint: impl Into<String>) -> Self {
+    pub(crate) fn hint(self, hint: impl Into<String>) -> Self {
         Self { hint: Some(hint.into()), ..self }
     }
 
     /// The same about a part of `section`.
-    fn below(self, section: &str) -> Self {
+    pub(super) fn below(self, section: &str) -> Self {
         let field = if self.field.is_empty() { section.to_owned() } else { format!("{section}.{}", self.field) };
         Self { field, ..self }
     }
@@ -120,9 +128,11 @@ pub(crate) fn check(name: &str, config: &RegistryConfig) -> Result<Settings, Vec
         anonymous: config.anonymous.unwrap_or(preset.anonymous),
         token_life: config.token_life.unwrap_or(preset.token_life),
         accounts: check_accounts(name, config, auth, &mut errors),
-        anonymous_limit: config.limit.or(preset.limit),
-        account_limit: config.account_limit.or(preset.account_limit),
-        hides_absent: preset.hides_absent,
+        limits: check_limits(config.limits.as_ref(), &preset.limits, [config.limit, config.account_limit], &mut errors),
+        upstream: config.upstream.clone().or(preset.upstream),
+        challenge: check_challenge(config.challenge.clone().or(preset.challenge).unwrap_or_default(), &mut errors),
+        token: check_token(config.token.clone().or(preset.token).unwrap_or_default(), &mut errors),
+        absent: config.absent_repository.or(preset.absent_repository).unwrap_or_default(),
         library: preset.library,
         push: config.push.unwrap_or(preset.push),
         api: check_api(&config.api, &preset.api, &mut errors),
@@ -195,7 +205,32 @@ fn check_path(path: Option<&String>, errors: &mut Vec<ConfigError>) -> Option<Re
     name.map_err(|error| errors.push(ConfigError::new("path", error).hint("write it as in the URL: `registry`"))).ok()
 }
 
-fn check_accounts(
+fn check_challenge(challenge: ChallengeConfig, errors: &mut Vec<ConfigError>) -> ChallengeConfig {
+    check_dialect("challenge.body", challenge.body.as_deref(), errors);
+    challenge
+}
+
+fn check_token(token: TokenConfig, errors: &mut Vec<ConfigError>) -> TokenConfig {
+    check_dialect("token.refusal", token.refusal.as_deref(), errors);
+    if token.fields.as_ref().is_some_and(Vec::is_empty) {
+        let error = ConfigError::new("token.fields", "an answer without a token is of no use");
+        errors.push(error.hint("write `[token]`, `[access_token]` or both"));
+    }
+    if token.size.is_some_and(|size| size.bytes() > MAX_TOKEN_BYTES) {
+        let error = ConfigError::new("token.size", format!("a token has at most {MAX_TOKEN_BYTES} bytes"));
+        errors.push(error.hint("Docker Hub's have 4 to 5 KiB"));
+    }
+    token
+}
+
+fn check_dialect(field: &str, name: Option<&str>, errors: &mut Vec<ConfigError>) {
+    if let Some(name) = name.filter(|name| testbed::dialect::find(name).is_none()) {
+        errors.push(ConfigError::new(field, format!("no dialect `{name}`")).hint(unknown_dialect_hint(name)));
+    }
+}
+
+/// The accounts that can log in to the registry called `name`.
+pub(crate) fn check_accounts(
     name: &str,
     config: &RegistryConfig,
     auth: AuthConfig,
@@ -225,7 +260,7 @@ fn check_accounts(
 }
 
 /// The same account of the same registry has the same identifier in every run.
-fn compose_uuid(registry: &str, account: &AccountName) -> uuid::Uuid {
+pub(crate) fn compose_uuid(registry: &str, account: &AccountName) -> uuid::Uuid {
     let hash = Sha256::digest(format!("{registry}:{account}").as_bytes());
     let mut bytes = [0; 16];
     for (to, from) in bytes.iter_mut().zip(hash.iter()) {

@@ -7,7 +7,7 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Deserializer};
 use testbed::{Secret, rule::Rule, tls::CertificateFlaw, yaml::Spanned};
 
-use super::{ApiConfig, ImageConfig};
+use super::{AbsentRepository, ApiConfig, ChallengeConfig, ImageConfig, LimitConfig, TokenConfig, UpstreamConfig};
 
 /// One registry: a preset, and what is different about it.
 #[derive(Clone, Debug, Default, Deserialize, JsonSchema)]
@@ -29,6 +29,17 @@ pub struct RegistryConfig {
     pub limit: Option<PullLimit>,
     /// How much each account may pull: `200/6h`. Default: the preset's.
     pub account_limit: Option<PullLimit>,
+    /// Its limits, all of them: those of the preset do not hold then. `limit` and `account-limit` still change those that are
+    /// called `anonymous` and `accounts`. Default: the preset's.
+    pub limits: Option<Vec<Spanned<LimitConfig>>>,
+    /// What a proxy pulls through from, if it is one. Default: the preset's.
+    pub upstream: Option<UpstreamConfig>,
+    /// What is particular about its challenges. Default: the preset's.
+    pub challenge: Option<ChallengeConfig>,
+    /// What is particular about its tokens. Default: the preset's.
+    pub token: Option<TokenConfig>,
+    /// How a repository that is absent, or private, looks to who may not see it. Default: the preset's.
+    pub absent_repository: Option<AbsentRepository>,
     /// What it asks clients for. Default: the preset's.
     pub auth: Option<AuthConfig>,
     /// Whether one may pull without an account. Default: the preset's.

@@ -16,6 +16,7 @@ pub use book::{Fired, RuleBook, RuleUse};
 pub use check::{RuleFor, RuleProblem};
 pub use matcher::{Call, Matcher, MethodMatch, Occasion};
 pub use pattern::Pattern;
+pub use scalar::text_or_number;
 pub use trigger::{Occurrences, Trigger};
 
 use schemars::JsonSchema;

@@ -8,7 +8,10 @@ use serde::{
 };
 
 /// Reads a text, or the text of a whole number.
-pub(super) fn text_or_number<'de, D: Deserializer<'de>>(deserializer: D) -> Result<String, D::Error> {
+///
+/// # Errors
+/// It is neither.
+pub fn text_or_number<'de, D: Deserializer<'de>>(deserializer: D) -> Result<String, D::Error> {
     struct TextOrNumber;
 
     impl Visitor<'_> for TextOrNumber {
