@@ -28,6 +28,7 @@ use testbed::{
 use tokio::time::timeout;
 
 use crate::{
+    client::{Cause, RequestKind},
     failure::Trouble,
     manifest::MAX_MISMATCHES,
     progress::Progress,
@@ -50,14 +51,15 @@ pub(crate) async fn fetch(
     participant: &Participant,
     repository: &RepositoryName,
     descriptor: &Descriptor,
+    kind: RequestKind,
     sink: &Sink,
 ) -> Result<(), PullFailure> {
     let Descriptor { digest, size, .. } = descriptor;
     session.listener.tell(|| Progress::BlobStarted { digest: digest.clone(), size_bytes: *size });
 
     let endpoint = Endpoint::Blob { repository: repository.clone(), digest: digest.clone() };
-    let ask = Ask::new(Method::GET, session.url(&endpoint));
-    let mut attempts = Attempts::new(session, participant, ask.name());
+    let ask = Ask::new(kind, Method::GET, session.url(&endpoint));
+    let mut attempts = Attempts::new(session, participant, &ask);
     let mut download = Download::new(session, descriptor, sink.create_blob().await?);
     let mut n_mismatches = 0;
     let mut n_furthest = 0;
@@ -75,7 +77,7 @@ pub(crate) async fn fetch(
                 return Err(trouble.failure);
             }
         }
-        let must_restart = trouble.cause == crate::retry::Cause::Content;
+        let must_restart = matches!(trouble.cause, Cause::Digest | Cause::Range);
         if !must_restart && download.n_bytes >= n_furthest + PROGRESS_BYTES {
             n_furthest = download.n_bytes;
             attempts.reset();
@@ -123,14 +125,14 @@ impl<'a> Download<'a> {
         }
         match timeout(BODY_DEADLINE, self.read_body(&ask, response, discard_bytes)).await {
             Ok(read) => read,
-            Err(_) => Err(Trouble::network(format!("{}: no whole body for {BODY_DEADLINE:?}", ask.name()))),
+            Err(_) => Err(Trouble::cut(format!("{}: no whole body for {BODY_DEADLINE:?}", ask.name()))),
         }
     }
 
     /// What the answer's head promises: how many bytes of its body are known already.
     fn read_head(&self, response: &Response) -> Result<u64, Trouble> {
         let Descriptor { digest, size, .. } = self.descriptor;
-        let content = |message| Err(Trouble::content(FailureKind::Protocol, format!("blob {digest}: {message}")));
+        let content = |message| Err(Trouble::range(format!("blob {digest}: {message}")));
         match response.status() {
             StatusCode::PARTIAL_CONTENT if self.n_bytes > 0 => {
                 let stated = text(response.headers(), CONTENT_RANGE);
@@ -155,7 +157,7 @@ impl<'a> Download<'a> {
 
     async fn read_body(&mut self, ask: &Ask, mut response: Response, mut discard_bytes: u64) -> Result<(), Trouble> {
         loop {
-            let chunk = response.chunk().await.map_err(|error| Trouble::of_request(&ask.method, &ask.url, error))?;
+            let chunk = response.chunk().await.map_err(|error| Trouble::of_body(&ask.method, &ask.url, error))?;
             let Some(mut chunk) = chunk else { break };
             self.session.cost.add_received(chunk.len() as u64);
             let n_known = usize::try_from(discard_bytes).unwrap_or(usize::MAX).min(chunk.len());
@@ -180,7 +182,7 @@ impl<'a> Download<'a> {
         let Descriptor { digest, size, .. } = self.descriptor;
         let message =
             format!("blob {digest}: size mismatch: the manifest says {size} bytes, received {}", self.n_bytes);
-        Err(Trouble::network(message))
+        Err(Trouble::cut(message))
     }
 
     /// Whether it is what the manifest promised.

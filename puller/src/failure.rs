@@ -5,7 +5,7 @@
 //! Source: facts/registry E8, the rendering of docker's classic client (distribution 2.8.3): an error body is shown as
 //! `code: message`; a body that does not claim to be JSON is shown whole; one that claims it and is not is reported.
 
-use std::{error::Error, fmt::Write as _, io, time::Duration};
+use std::{error::Error, fmt::Write as _, io};
 
 use http::StatusCode;
 use oci::{Challenge, Digest, ErrorBody, ErrorCode, ImageReference, Platform};
@@ -16,7 +16,7 @@ use testbed::{
 };
 use url::Url;
 
-use crate::retry::Cause;
+use crate::client::Cause;
 
 /// The most of a foreign text that a message carries, in bytes.
 const MAX_TEXT_BYTES: usize = 1024;
@@ -28,8 +28,8 @@ pub(crate) struct Trouble {
     pub(crate) failure: PullFailure,
     /// What it means to the retry policy.
     pub(crate) cause: Cause,
-    /// How long the registry asked to wait.
-    pub(crate) retry_after: Option<Duration>,
+    /// The answer's `Retry-After`.
+    pub(crate) retry_after: Option<String>,
 }
 
 impl Trouble {
@@ -43,9 +43,14 @@ impl Trouble {
         Self { failure: failure(FailureKind::Network, message), cause: Cause::Network, retry_after: None }
     }
 
-    /// The content is not what was promised.
-    pub(crate) fn content(kind: FailureKind, message: impl Into<String>) -> Self {
-        Self { failure: failure(kind, message), cause: Cause::Content, retry_after: None }
+    /// The body ended too early.
+    pub(crate) fn cut(message: impl Into<String>) -> Self {
+        Self { cause: Cause::Cut, ..Self::network(message) }
+    }
+
+    /// Another range than the one asked for.
+    pub(crate) fn range(message: impl Into<String>) -> Self {
+        Self { failure: failure(FailureKind::Protocol, message), cause: Cause::Range, retry_after: None }
     }
 
     /// The host may not be reached, or does not exist.
@@ -60,8 +65,13 @@ impl Trouble {
         Self { cause, ..Self::network(message) }
     }
 
+    /// The same, in the middle of a body.
+    pub(crate) fn of_body(method: &http::Method, url: &Url, error: reqwest::Error) -> Self {
+        Self { cause: Cause::Cut, ..Self::of_request(method, url, error) }
+    }
+
     /// An answer that is an error.
-    pub(crate) fn of_answer(answer: &ErrorAnswer<'_>, retry_after: Option<Duration>) -> Self {
+    pub(crate) fn of_answer(answer: &ErrorAnswer<'_>, retry_after: Option<String>) -> Self {
         let status = answer.status.as_u16();
         let kind = match status {
             429 => FailureKind::RateLimited,
@@ -76,7 +86,7 @@ impl Trouble {
     /// The bytes have another digest. `subject` says which bytes.
     pub(crate) fn digest(subject: &str, expected: &Digest, actual: &Digest) -> Self {
         let message = format!("{subject}: digest mismatch: expected {expected}, received {actual}");
-        Self::content(FailureKind::DigestMismatch, message)
+        Self { failure: failure(FailureKind::DigestMismatch, message), cause: Cause::Digest, retry_after: None }
     }
 }
 

@@ -1,9 +1,11 @@
 //! The pull client that a delegate runs: asks a registry for an image, verifies every byte, and says how it went.
 //!
 //! It follows the order of a real client, one module per step: [`Puller::pull`] (`pull.rs` tells the whole story), one
-//! request with its authentication and its retries (`transport.rs`, `token.rs`, [`RetryPolicy`]), the manifest
+//! request with its authentication and its retries (`transport.rs`, `token.rs`, [`Retries`]), the manifest
 //! (`manifest.rs`), the blobs (`blob.rs`), and where they go ([`Sink`]). It knows no registry and no Harness: it meets
 //! them over HTTP, from the [`Vantage`](testbed::net::Vantage) that its task names.
+//!
+//! How it behaves is data: a [`ClientProfile`], this project's own or that of a client that is imitated.
 //!
 //! Back-off is policy time and is slept on the world's clock; the deadlines of single requests are wire time.
 //!
@@ -22,6 +24,7 @@
 //! Sources: distribution-spec v1.1; Docker token specification; facts/registry C1, C2, E1-E8.
 
 mod blob;
+mod client;
 mod failure;
 mod local_image;
 mod manifest;
@@ -35,9 +38,10 @@ mod sink;
 mod token;
 mod transport;
 
+pub use client::*;
 pub use local_image::{LocalBlob, LocalImage};
 pub use progress::{Progress, Retrying};
 pub use puller::{Puller, PullerBuilder};
 pub use push::PushTask;
-pub use retry::{Backoff, Cause, Decision, RetryAfter, RetryPolicy, parse_retry_after};
+pub use retry::{Backoff, RetryAfter, RetryPolicy};
 pub use sink::{OciLayout, Sink};

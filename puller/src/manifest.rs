@@ -17,6 +17,7 @@ use testbed::{
 };
 
 use crate::{
+    client::RequestKind,
     failure::{Trouble, chain, failure, no_platform},
     session::{Attempts, Session},
     transport::{Ask, read_whole, text},
@@ -83,8 +84,8 @@ async fn fetch(
     expected: Option<&Descriptor>,
 ) -> Result<Fetched, PullFailure> {
     let endpoint = Endpoint::Manifest { repository: image.repository().clone(), reference: reference.clone() };
-    let ask = Ask { accept: Some(accept()), ..Ask::new(Method::GET, session.url(&endpoint)) };
-    let mut attempts = Attempts::new(session, participant, ask.name());
+    let ask = Ask { accept: Some(accept()), ..Ask::new(RequestKind::Manifest, Method::GET, session.url(&endpoint)) };
+    let mut attempts = Attempts::new(session, participant, &ask);
     let mut n_mismatches = 0;
     loop {
         let trouble = match try_fetch(session, participant, &ask, reference, expected).await {

@@ -27,6 +27,7 @@ use tokio::task::JoinSet;
 
 use crate::{
     blob,
+    client::RequestKind,
     failure::failure,
     manifest,
     progress::Progress,
@@ -100,8 +101,8 @@ async fn pull(
     });
 
     let (sink, repository) = (&settings.sink, wanted.repository());
-    blob::fetch(session, participant, repository, &config, sink).await?;
-    let n_workers = settings.concurrency.get().min(layers.len());
+    blob::fetch(session, participant, repository, &config, RequestKind::Config, sink).await?;
+    let n_workers = settings.profile.blobs.concurrency.get().min(layers.len());
     let workers = Workers { session, repository, layers: layers.into(), sink };
     workers.fetch(n_workers, participant).await?;
 
@@ -148,7 +149,8 @@ impl Workers<'_> {
             let (repository, layers, sink) = (self.repository.clone(), Arc::clone(&self.layers), self.sink.clone());
             workers.spawn(async move {
                 while let Some(layer) = layers.get(next.fetch_add(1, Ordering::Relaxed)) {
-                    let fetched = blob::fetch(&session, &participant, &repository, layer, &sink).await;
+                    let fetched =
+                        blob::fetch(&session, &participant, &repository, layer, RequestKind::Layer, &sink).await;
                     if fetched.is_err() {
                         return (Some(participant), fetched);
                     }

@@ -5,20 +5,17 @@ use std::{fmt, num::NonZeroUsize, sync::Arc};
 use futures_util::{FutureExt as _, future::BoxFuture};
 use oci::Digest;
 use testbed::{
-    Clock, Journal,
+    Clock, Journal, Seed,
     clock::Participant,
     task::{PullAgent, PullFailure, PullTask, PulledImage},
 };
 
 use crate::{
-    Progress, RetryPolicy, Sink,
+    ClientProfile, Counting, Progress, RetryPolicy, Sink,
     progress::Listener,
     pull,
     push::{self, PushTask},
 };
-
-/// Blobs fetched at once unless told otherwise, as docker and containerd do.
-const CONCURRENCY: NonZeroUsize = NonZeroUsize::MIN.saturating_add(2);
 
 /// A pull client. Cheap to clone; one puller may carry out any number of tasks at once, each with its own tokens.
 ///
@@ -32,8 +29,8 @@ pub struct Puller(Arc<Settings>);
 pub(crate) struct Settings {
     pub(crate) clock: Clock,
     pub(crate) journal: Journal,
-    pub(crate) policy: RetryPolicy,
-    pub(crate) concurrency: NonZeroUsize,
+    pub(crate) profile: Arc<ClientProfile>,
+    pub(crate) seed: Seed,
     pub(crate) sink: Sink,
     pub(crate) listener: Listener,
 }
@@ -48,8 +45,8 @@ impl Puller {
         PullerBuilder(Settings {
             clock: clock.clone(),
             journal: journal.clone(),
-            policy: RetryPolicy::default(),
-            concurrency: CONCURRENCY,
+            profile: Arc::new(ClientProfile::own()),
+            seed: Seed::default(),
             sink: Sink::Null,
             listener: Listener::default(),
         })
@@ -110,15 +107,28 @@ impl PullAgent for Puller {
 }
 
 impl PullerBuilder {
-    /// When and how often requests are made again. Default: [`RetryPolicy::default`].
-    pub fn policy(mut self, policy: RetryPolicy) -> Self {
-        self.0.policy = policy;
+    /// The client that it behaves as. Default: [`ClientProfile::own`]. What is said after it holds in place of the profile's.
+    pub fn client(mut self, profile: &ClientProfile) -> Self {
+        self.0.profile = Arc::new(profile.clone());
         self
     }
 
-    /// How many blobs are fetched at once. Default 3.
+    /// When and how often requests are made again, in place of the client's own rules and rounds.
+    pub fn policy(mut self, policy: RetryPolicy) -> Self {
+        let profile = Arc::make_mut(&mut self.0.profile);
+        (profile.retry, profile.outer, profile.counting) = (policy.rules(), None, Counting::Request);
+        self
+    }
+
+    /// How many blobs are fetched at once, in place of the client's own number.
     pub fn concurrency(mut self, concurrency: NonZeroUsize) -> Self {
-        self.0.concurrency = concurrency;
+        Arc::make_mut(&mut self.0.profile).blobs.concurrency = concurrency;
+        self
+    }
+
+    /// Where jitter comes from.
+    pub fn seed(mut self, seed: Seed) -> Self {
+        self.0.seed = seed;
         self
     }
 
@@ -142,6 +152,6 @@ impl PullerBuilder {
 
 impl fmt::Debug for Puller {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_tuple("Puller").field(&self.0.policy).finish()
+        f.debug_tuple("Puller").field(&self.0.profile.name).finish()
     }
 }

@@ -16,6 +16,7 @@ use testbed::{
 use url::Url;
 
 use crate::{
+    client::RequestKind,
     failure::Trouble,
     local_image::{LocalBlob, LocalImage},
     puller::Settings,
@@ -51,7 +52,9 @@ pub(crate) async fn run(
     }
     let endpoint = Endpoint::Manifest { repository: image.repository().clone(), reference: image.reference() };
     let body = Some((content.media_type.clone(), content.manifest.clone()));
-    session.send(participant, &Ask { body, ..Ask::new(Method::PUT, session.url(&endpoint)) }).await?;
+    session
+        .send(participant, &Ask { body, ..Ask::new(RequestKind::Push, Method::PUT, session.url(&endpoint)) })
+        .await?;
     Ok(content.digest())
 }
 
@@ -63,14 +66,14 @@ async fn push_blob(
 ) -> Result<(), PullFailure> {
     let repository = image.repository().clone();
     let at = session.url(&Endpoint::Blob { repository: repository.clone(), digest: blob.digest.clone() });
-    match session.send(participant, &Ask::new(Method::HEAD, at)).await {
+    match session.send(participant, &Ask::new(RequestKind::Push, Method::HEAD, at)).await {
         Ok(_) => return Ok(()),
         Err(failure) if failure.kind == FailureKind::NotFound => {}
         Err(failure) => return Err(failure),
     }
 
-    let open = Ask::new(Method::POST, session.url(&Endpoint::Uploads { repository }));
-    let mut attempts = Attempts::new(session, participant, open.name());
+    let open = Ask::new(RequestKind::Push, Method::POST, session.url(&Endpoint::Uploads { repository }));
+    let mut attempts = Attempts::new(session, participant, &open);
     loop {
         match upload(session, participant, &open, blob).await {
             Ok(()) => return Ok(()),
@@ -89,7 +92,9 @@ async fn upload(session: &Session, participant: &Participant, open: &Ask, blob: 
     };
 
     let body = Some((MediaType::OCTET_STREAM, blob.bytes.clone()));
-    session.exchange(participant, &Ask { body, ..Ask::new(Method::PUT, closing(upload, &blob.digest)) }).await?;
+    session
+        .exchange(participant, &Ask { body, ..Ask::new(RequestKind::Push, Method::PUT, closing(upload, &blob.digest)) })
+        .await?;
     Ok(())
 }
 

@@ -1,4 +1,4 @@
-//! When to try again, and how long to wait first: policy as data, and pure functions of it.
+//! When to try again, in the few words of a scenario's `retry:`. What is decided by it is told in `client/retries.rs`.
 //!
 //! Who sleeps, and what is sent again, is the business of `transport.rs` and `blob.rs`.
 //!
@@ -8,7 +8,8 @@ use std::{num::NonZeroU32, time::Duration};
 
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
-use testbed::Timestamp;
+
+use crate::client::{Beyond, Cause, HintForm, RetryAfterRule, RetryOn, RetryRule, Wait};
 
 /// The longest `Retry-After` that is believed without a cap: registries have been seen to send the instant, in seconds since
 /// 1970, where RFC 9110 has seconds to wait (facts/registry A9).
@@ -68,29 +69,6 @@ pub enum RetryAfter {
     ),
 }
 
-/// Why a request has to be made again, as far as the policy cares.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-pub enum Cause {
-    /// An answer with this status.
-    Status(u16),
-    /// The connection failed, or ended in the middle.
-    Network,
-    /// Whole, and not what was promised: a wrong digest, a range that was not asked for.
-    Content,
-    /// Trying again cannot help: the allowlist refuses the host, the certificate is not trusted, the folder cannot be
-    /// written.
-    Final,
-}
-
-/// What to do after a failure.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Decision {
-    /// The failure is the outcome.
-    GiveUp,
-    /// Wait that long in policy time, then try again.
-    Wait(Duration),
-}
-
 impl Default for RetryPolicy {
     fn default() -> Self {
         Self {
@@ -116,28 +94,36 @@ impl RetryPolicy {
         Self { attempts: NonZeroU32::MIN, ..Self::default() }
     }
 
-    /// What to do after attempt number `attempt` (from 1) failed for `cause`, where the answer asked for a wait of
-    /// `retry_after`.
-    pub fn decide(&self, attempt: u32, cause: Cause, retry_after: Option<Duration>) -> Decision {
-        if attempt >= self.attempts.get() || !self.covers(cause) {
-            return Decision::GiveUp;
-        }
-        let asked_for = match self.retry_after {
-            RetryAfter::Honour => retry_after.filter(|wait| *wait <= MAX_HONOURED),
-            RetryAfter::Ignore => None,
-            RetryAfter::Cap(longest) => retry_after.map(|wait| wait.min(longest)),
-        };
-        Decision::Wait(asked_for.unwrap_or_else(|| self.backoff.after(attempt)))
+    /// The same as a rule of a client, for all its requests.
+    pub fn rules(&self) -> Vec<RetryRule> {
+        let statuses = self.statuses.iter().copied().filter(|status| *status != 429);
+        let throttled = self.too_many_requests.then_some(429);
+        let network = if self.network { &[Cause::Network, Cause::Cut][..] } else { &[] };
+        let content = [Cause::Digest, Cause::Range];
+        let causes = statuses.chain(throttled).map(Cause::Status).chain(network.iter().copied()).chain(content);
+        vec![RetryRule {
+            on: causes.map(RetryOn).collect(),
+            requests: Vec::new(),
+            attempts: self.attempts,
+            waits: Vec::new(),
+            backoff: Some(self.backoff.clone()),
+            jitter_percent: 0,
+            retry_after: self.retry_after.rule(),
+            only_if_asked: false,
+            last_host_only: false,
+        }]
     }
+}
 
-    fn covers(&self, cause: Cause) -> bool {
-        match cause {
-            Cause::Status(429) => self.too_many_requests,
-            Cause::Status(status) => self.statuses.contains(&status),
-            Cause::Network => self.network,
-            Cause::Content => true,
-            Cause::Final => false,
-        }
+impl RetryAfter {
+    fn rule(self) -> Option<RetryAfterRule> {
+        let (most, beyond) = match self {
+            Self::Honour => (MAX_HONOURED, Beyond::Ignore),
+            Self::Ignore => return None,
+            Self::Cap(most) => (most, Beyond::Cap),
+        };
+        let forms = vec![HintForm::Seconds, HintForm::Date];
+        Some(RetryAfterRule { forms, most: Some(Wait(most)), beyond, shared: false, attempts: None })
     }
 }
 
@@ -151,23 +137,13 @@ impl Backoff {
     }
 }
 
-/// Reads a `Retry-After` header: whole seconds, or the instant as an HTTP date. An instant that has passed says nothing,
-/// as in podman.
-pub fn parse_retry_after(text: &str, now: Timestamp) -> Option<Duration> {
-    let text = text.trim();
-    if let Ok(seconds) = text.parse() {
-        return Some(Duration::from_secs(seconds));
-    }
-    let at = jiff::fmt::rfc2822::DateTimeParser::new().parse_timestamp(text).ok()?;
-    Duration::try_from(at.duration_since(now)).ok().filter(|wait| !wait.is_zero())
-}
-
 #[cfg(test)]
 mod tests {
     use proptest::prelude::*;
-    use testbed::{Clock, diagnostic::Source};
+    use testbed::{Seed, diagnostic::Source};
 
     use super::*;
+    use crate::client::{ClientProfile, Decision, Failure, Retries};
 
     const SECOND: Duration = Duration::from_secs(1);
 
@@ -192,43 +168,36 @@ mod tests {
         assert_eq!(waits, [1, 2, 4, 8, 16, 30, 30]);
     }
 
+    /// What `policy` does after a first attempt that was answered with 429.
+    fn first(policy: &RetryPolicy, retry_after: Option<&str>) -> Decision {
+        let profile = ClientProfile { retry: policy.rules(), ..ClientProfile::default() };
+        let failure = Failure { retry_after: retry_after.map(String::from), ..Failure::status(429) };
+        Retries::new(&profile, Seed(1)).after(&failure, 1)
+    }
+
     #[test]
     fn a_429_is_final_unless_the_policy_says_otherwise() {
         let policy = RetryPolicy::default();
-        assert_eq!(policy.decide(1, Cause::Status(429), Some(SECOND)), Decision::GiveUp);
+        assert_eq!(first(&policy, Some("1")), Decision::GiveUp);
         let policy = RetryPolicy { too_many_requests: true, ..policy };
-        assert_eq!(policy.decide(1, Cause::Status(429), Some(7 * SECOND)), Decision::Wait(7 * SECOND));
+        assert_eq!(first(&policy, Some("7")), Decision::RetryAfter(7 * SECOND));
         let policy = RetryPolicy { retry_after: RetryAfter::Ignore, ..policy };
-        assert_eq!(policy.decide(1, Cause::Status(429), Some(7 * SECOND)), Decision::Wait(SECOND));
+        assert_eq!(first(&policy, Some("7")), Decision::RetryAfter(SECOND));
     }
 
     #[test]
     fn a_retry_after_of_more_than_a_day_is_a_mistake() {
         let check = |retry_after, asked: u64, expected| {
             let policy = RetryPolicy { retry_after, too_many_requests: true, ..RetryPolicy::default() };
-            let decision = policy.decide(1, Cause::Status(429), Some(Duration::from_secs(asked)));
-            assert_eq!(decision, Decision::Wait(Duration::from_secs(expected)), "{asked}");
+            let decision = first(&policy, Some(&asked.to_string()));
+            assert_eq!(decision, Decision::RetryAfter(Duration::from_secs(expected)), "{asked}");
         };
         check(RetryAfter::Honour, 86_400, 86_400);
         check(RetryAfter::Honour, 86_401, 1);
         // The instant in place of the wait.
         check(RetryAfter::Honour, 1_767_225_660, 1);
         check(RetryAfter::Cap(60 * SECOND), 1_767_225_660, 60);
-    }
-
-    #[test]
-    fn retry_after_is_seconds_or_a_date() {
-        let check = |text, expected: Option<u64>| {
-            let wait = parse_retry_after(text, Clock::DEFAULT_START);
-            assert_eq!(wait, expected.map(Duration::from_secs), "{text}");
-        };
-        check("120", Some(120));
-        check(" 0 ", Some(0));
-        check("Thu, 01 Jan 2026 00:01:00 GMT", Some(60));
-        check("Wed, 31 Dec 2025 23:59:00 GMT", None);
-        check("-1", None);
-        check("1.5", None);
-        check("soon", None);
+        check(RetryAfter::Honour, 0, 1);
     }
 
     prop_compose! {
@@ -255,12 +224,6 @@ mod tests {
 
     proptest! {
         #[test]
-        fn no_request_is_made_more_often_than_the_policy_says(policy in policies(), beyond in 0_u32..1000) {
-            let attempt = policy.attempts.get() + beyond;
-            prop_assert_eq!(policy.decide(attempt, Cause::Network, None), Decision::GiveUp);
-        }
-
-        #[test]
         fn waits_never_shrink_and_never_pass_the_maximum(policy in policies(), attempt in 1_u32..u32::MAX) {
             let (wait, next) = (policy.backoff.after(attempt), policy.backoff.after(attempt + 1));
             prop_assert!(wait <= next);
@@ -268,26 +231,16 @@ mod tests {
         }
 
         #[test]
-        fn a_wait_that_was_asked_for_is_kept_up_to_the_cap(policy in policies(), seconds in 0_u64..u64::MAX) {
+        fn a_wait_that_was_asked_for_is_kept_up_to_the_cap(policy in policies(), seconds in 1_u64..u64::MAX) {
             let asked = Duration::from_secs(seconds);
-            match (policy.decide(1, Cause::Status(429), Some(asked)), policy.retry_after) {
-                (Decision::GiveUp, _) => prop_assert_eq!(policy.attempts.get(), 1),
-                (Decision::Wait(wait), RetryAfter::Cap(cap)) => {
+            match (first(&policy, Some(&seconds.to_string())), policy.retry_after) {
+                (Decision::RetryAfter(wait), RetryAfter::Cap(cap)) => {
                     prop_assert_eq!(wait, asked.min(cap));
                 }
-                (Decision::Wait(wait), _) if seconds <= 86_400 => prop_assert_eq!(wait, asked),
-                (Decision::Wait(wait), _) => prop_assert_eq!(wait, policy.backoff.after(1)),
+                (Decision::RetryAfter(wait), _) if seconds <= 86_400 => prop_assert_eq!(wait, asked),
+                (Decision::RetryAfter(wait), _) => prop_assert_eq!(wait, policy.backoff.after(1)),
+                (_, _) => prop_assert_eq!(policy.attempts.get(), 1),
             }
-        }
-
-        #[test]
-        fn what_cannot_get_better_is_never_tried_again(policy in policies(), attempt in 0_u32..u32::MAX) {
-            prop_assert_eq!(policy.decide(attempt, Cause::Final, Some(SECOND)), Decision::GiveUp);
-        }
-
-        #[test]
-        fn any_header_is_read_without_panic(text in ".*") {
-            parse_retry_after(&text, Clock::DEFAULT_START);
         }
     }
 }

@@ -4,9 +4,10 @@
 //! How a request is made is told in `transport.rs`.
 
 use std::sync::{
-    Mutex, MutexGuard, PoisonError,
+    Arc, Mutex, MutexGuard, PoisonError,
     atomic::{AtomicU32, AtomicU64, Ordering},
 };
+use std::time::Duration;
 
 use oci::{Endpoint, ImageReference, RegistryHost, Scope};
 use testbed::{
@@ -19,11 +20,12 @@ use testbed::{
 use url::Url;
 
 use crate::{
+    client::{ClientProfile, Decision, Failure, RequestKind, Retries},
     failure::{Trouble, failure},
     progress::{Listener, Progress, Retrying},
     puller::Settings,
-    retry::{Decision, RetryPolicy},
     token::{TokenKey, Tokens, is_loopback},
+    transport::Ask,
 };
 
 /// See the module.
@@ -41,7 +43,9 @@ pub(crate) struct Session {
     /// A std mutex: one small value, copied in and out.
     login: Mutex<Login>,
     journal: Journal,
-    policy: RetryPolicy,
+    pub(crate) profile: Arc<ClientProfile>,
+    /// A std mutex: a few numbers.
+    retries: Mutex<Retries>,
 }
 
 /// How the registry wants to be shown who asks, as far as it has said.
@@ -87,7 +91,8 @@ impl Session {
             listener: settings.listener.clone(),
             login: Mutex::default(),
             journal: settings.journal.clone(),
-            policy: settings.policy.clone(),
+            profile: Arc::clone(&settings.profile),
+            retries: Mutex::new(Retries::new(&settings.profile, settings.seed)),
         })
     }
 
@@ -108,6 +113,10 @@ impl Session {
         *self.login_slot() = login;
     }
 
+    fn retries(&self) -> MutexGuard<'_, Retries> {
+        self.retries.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
     fn login_slot(&self) -> MutexGuard<'_, Login> {
         self.login.lock().unwrap_or_else(PoisonError::into_inner)
     }
@@ -124,18 +133,25 @@ fn registry_url(host: &RegistryHost) -> Result<Url, PullFailure> {
     Ok(url)
 }
 
+/// A failure that would be over after a wait that is too long.
+fn too_long(failure: PullFailure, wait: Duration) -> PullFailure {
+    let message = format!("{}; the registry asks to wait {}", failure.message, testbed::duration::print(wait));
+    PullFailure { message, ..failure }
+}
+
 /// The attempts of one request.
 pub(crate) struct Attempts<'a> {
     session: &'a Session,
     participant: &'a Participant,
     request: String,
+    kind: RequestKind,
     n_failed: u32,
 }
 
 impl<'a> Attempts<'a> {
-    /// No attempt has failed yet. `request` names it: `GET /v2/…`.
-    pub(crate) fn new(session: &'a Session, participant: &'a Participant, request: String) -> Self {
-        Self { session, participant, request, n_failed: 0 }
+    /// No attempt at `ask` has failed yet.
+    pub(crate) fn new(session: &'a Session, participant: &'a Participant, ask: &Ask) -> Self {
+        Self { session, participant, request: ask.name(), kind: ask.kind, n_failed: 0 }
     }
 
     /// Begins to count anew.
@@ -149,10 +165,18 @@ impl<'a> Attempts<'a> {
     /// The policy gives up; the failure is the outcome.
     pub(crate) async fn wait_after(&mut self, trouble: Trouble) -> Result<(), PullFailure> {
         self.n_failed += 1;
-        let Session { policy, journal, listener, from, cost, .. } = self.session;
-        let wait = match policy.decide(self.n_failed, trouble.cause, trouble.retry_after) {
+        let Session { journal, listener, from, cost, .. } = self.session;
+        let failure = Failure {
+            request: self.kind,
+            cause: trouble.cause,
+            retry_after: trouble.retry_after,
+            now: self.session.clock.now(),
+            is_last_host: true,
+        };
+        let wait = match self.session.retries().after(&failure, self.n_failed) {
             Decision::GiveUp => return Err(trouble.failure),
-            Decision::Wait(wait) => wait,
+            Decision::TooLong(wait) => return Err(too_long(trouble.failure, wait)),
+            Decision::RetryAfter(wait) => wait,
         };
         cost.n_retries.fetch_add(1, Ordering::Relaxed);
         journal.record(Event::RetryWait(RetryWait {

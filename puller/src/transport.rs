@@ -24,13 +24,12 @@ use tokio::time::timeout;
 use url::Url;
 
 use crate::{
+    client::{Cause, RequestKind},
     failure::{ErrorAnswer, Trouble, shown},
-    retry::{Cause, parse_retry_after},
     session::{Attempts, Login, Session},
     token::{Token, TokenKey, choose, may_send_credentials},
 };
 
-const AGENT: &str = concat!("pullrig/", env!("CARGO_PKG_VERSION"));
 /// Redirects followed for one request.
 const MAX_REDIRECTS: usize = 10;
 /// How long the head of an answer may take, in wire time.
@@ -43,6 +42,7 @@ const MAX_SMALL_BODY_BYTES: usize = 64 * 1024;
 /// What is asked for.
 #[derive(Clone, Debug)]
 pub(crate) struct Ask {
+    pub(crate) kind: RequestKind,
     pub(crate) method: Method,
     pub(crate) url: Url,
     pub(crate) accept: Option<String>,
@@ -52,8 +52,8 @@ pub(crate) struct Ask {
 
 impl Ask {
     /// Asks with `method` and nothing else.
-    pub(crate) fn new(method: Method, url: Url) -> Self {
-        Self { method, url, accept: None, range: None, body: None }
+    pub(crate) fn new(kind: RequestKind, method: Method, url: Url) -> Self {
+        Self { kind, method, url, accept: None, range: None, body: None }
     }
 
     /// Names the request for people: `GET /v2/…`.
@@ -82,7 +82,7 @@ impl Session {
     /// # Errors
     /// The last attempt's failure.
     pub(crate) async fn send(&self, participant: &Participant, ask: &Ask) -> Result<Response, PullFailure> {
-        let mut attempts = Attempts::new(self, participant, ask.name());
+        let mut attempts = Attempts::new(self, participant, ask);
         loop {
             match self.exchange(participant, ask).await {
                 Ok(response) => return Ok(response),
@@ -165,8 +165,8 @@ impl Session {
             return Err(Trouble::last(FailureKind::Unauthorized, message).failure);
         }
         let proof = if account.is_some() { Proof::Password } else { Proof::Nothing };
-        let ask = Ask::new(Method::GET, key.url(account));
-        let mut attempts = Attempts::new(self, participant, ask.name());
+        let ask = Ask::new(RequestKind::Token, Method::GET, key.url(account));
+        let mut attempts = Attempts::new(self, participant, &ask);
         loop {
             match self.try_token(&ask, &key.realm, &proof).await {
                 Ok(token) => return Ok(token),
@@ -188,7 +188,7 @@ impl Session {
         for _ in 0..=MAX_REDIRECTS {
             let is_home = url.origin() == home.origin();
             let request = self.from.request(ask.method.clone(), &url).map_err(|error| Trouble::dial(&error))?;
-            let request = headers(request, ask);
+            let request = headers(request, ask).header(USER_AGENT, &self.profile.user_agent);
             let request = if is_home { self.prove(request, proof) } else { request };
             let Ok(answered) = timeout(HEAD_DEADLINE, request.send()).await else {
                 let message = format!("{} {}: no answer for {HEAD_DEADLINE:?}", ask.method, shown(&url));
@@ -223,7 +223,7 @@ impl Session {
     /// Reads what an error answer has to say.
     async fn trouble(&self, mut response: Response) -> Trouble {
         let headers = response.headers();
-        let retry_after = text(headers, RETRY_AFTER).and_then(|text| parse_retry_after(text, self.clock.now()));
+        let retry_after = text(headers, RETRY_AFTER).map(String::from);
         let content_type = text(headers, CONTENT_TYPE).unwrap_or_default().to_ascii_lowercase();
         let challenges = challenges(headers);
         let mut body = BytesMut::new();
@@ -281,7 +281,6 @@ pub(crate) fn text(headers: &HeaderMap, name: impl http::header::AsHeaderName) -
 }
 
 fn headers(mut request: RequestBuilder, ask: &Ask) -> RequestBuilder {
-    request = request.header(USER_AGENT, AGENT);
     if let Some(accept) = &ask.accept {
         request = request.header(ACCEPT, accept);
     }

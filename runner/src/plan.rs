@@ -7,6 +7,7 @@ use std::{collections::BTreeMap, io::Read as _, path::Path};
 
 use mock_harness::{Account, Pipeline, PlatformConfig};
 use mock_registry::RegistryConfig;
+use puller::ClientProfile;
 use serde_json::{Map, Value, json};
 use serde_json_path::JsonPath;
 use testbed::{
@@ -245,6 +246,12 @@ impl Planner<'_> {
         self.known("delegate", name, &known, "add it under `harness.delegates`");
     }
 
+    fn client(&mut self, name: Option<&Spanned<String>>) {
+        let Some(name) = name else { return };
+        let known: Vec<_> = ClientProfile::names().collect();
+        self.known("client", name, &known, "describe it in `puller/clients`");
+    }
+
     fn known(&mut self, kind: &str, name: &Spanned<String>, known: &[&str], add: &str) {
         if known.contains(&name.value.as_str()) {
             return;
@@ -401,6 +408,10 @@ mod tests {
         check(
             "scenario: x\nsteps:\n  - pull: { image: alpine, from: build-1 }\n",
             &["x.yaml:3:34: there is no delegate `build-1`"],
+        );
+        check(
+            "scenario: x\nsteps:\n  - pull: { image: alpine, like: contanerd }\n",
+            &["x.yaml:3:34: there is no client `contanerd`"],
         );
     }
 

@@ -21,13 +21,28 @@ fn manifest_fails(
 
 #[tokio::test]
 async fn a_429_in_plain_text_is_told_whole_and_not_tried_again() {
-    let answer = status(429).set_body_raw("Slow down, please.\n", "text/plain").insert_header("retry-after", "5");
+    let answer = status(429).set_body_raw("Slow down, please.\n", "text/plain");
     let world = World::new(image(), manifest_fails(9, answer)).await;
     let failure = world.pull().await.unwrap_err();
     assert_eq!((failure.kind, failure.status), (FailureKind::RateLimited, Some(429)));
     assert_eq!(failure.message, "toomanyrequests: Slow down, please.");
     assert_eq!(world.asked().await.len(), 1);
     assert_eq!(world.elapsed(), Duration::ZERO);
+}
+
+#[tokio::test]
+async fn a_retry_after_is_kept_and_one_that_is_too_long_is_told() {
+    let check = async |header: &str, expected: Result<u64, &str>| {
+        let answer = status(429).set_body_raw("Slow down.", "text/plain").insert_header("retry-after", header);
+        let world = World::new(image(), manifest_fails(1, answer)).await;
+        let told = world.pull().await.map(|_| world.elapsed().as_secs()).map_err(|failure| failure.message);
+        assert_eq!(told, expected.map_err(String::from), "{header}");
+    };
+    check("7", Ok(7)).await;
+    check("86400", Err("toomanyrequests: Slow down.; the registry asks to wait 24h")).await;
+    for odd in ["0", "-5", "Wed, 31 Dec 2025 23:59:00 GMT", "soon", "0.5", ""] {
+        check(odd, Err("toomanyrequests: Slow down.")).await;
+    }
 }
 
 #[tokio::test]

@@ -171,10 +171,13 @@ pub struct PullStep {
     /// The loopback address that it comes from, for limits by address. Default: that of `from`, or 127.0.0.1.
     #[serde(default)]
     pub source: Option<IpAddr>,
-    /// How it tries again. Default: 3 attempts on network errors and 5xx; none on 429.
+    /// The client that it behaves as: `containerd`, `podman`. Default: `pullrig`, which does what a good client should.
+    #[serde(default)]
+    pub like: Option<Spanned<String>>,
+    /// How it tries again, in place of how the client does.
     #[serde(default)]
     pub retry: Option<RetryPolicy>,
-    /// How many layers at the same time. Default: 3.
+    /// How many layers at the same time. Default: as many as the client.
     #[serde(default)]
     pub concurrency: Option<NonZeroU32>,
     /// How often it is pulled. Default: once. Checks hold for each pull, `last` for the last one.

@@ -116,6 +116,7 @@ impl Planner<'_> {
 
     fn pull(&mut self, pull: &PullStep, span: Span) {
         self.delegate(pull.from.as_ref());
+        self.client(pull.like.as_ref());
         self.login(pull.username.is_some(), pull.password.is_some(), span);
         if pull.from.is_some() && pull.source.is_some() {
             self.complain(span, "both `from` and `source` say where the pull comes from", "keep one of them");

@@ -3,7 +3,7 @@
 use std::{num::NonZeroUsize, time::Duration};
 
 use oci::{AccountName, Platform};
-use puller::{LocalImage, Puller, PushTask};
+use puller::{ClientProfile, LocalImage, Puller, PushTask};
 use testbed::{
     Secret,
     clock::{Participant, Timestamp},
@@ -31,7 +31,12 @@ impl Run<'_> {
         before: u64,
         participant: &Participant,
     ) -> Result<Vec<Check>, String> {
-        let mut builder = Puller::builder(&self.world.clock, &self.world.journal);
+        let seed = self.world.seed().child(&format!("pull {}", span.start));
+        let mut builder = Puller::builder(&self.world.clock, &self.world.journal).seed(seed);
+        if let Some(like) = &step.like {
+            let profile = ClientProfile::find(&like.value).ok_or_else(|| format!("no client {}", like.value))?;
+            builder = builder.client(profile);
+        }
         if let Some(retry) = &step.retry {
             builder = builder.policy(retry.clone());
         }
