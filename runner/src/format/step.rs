@@ -2,7 +2,7 @@
 
 use std::{collections::BTreeMap, net::IpAddr, num::NonZeroU32, time::Duration};
 
-use mock_registry::ImageConfig;
+use mock_registry::{Allow, ImageConfig, LimitConfig};
 use oci::{AccountName, ByteSize, ImageReference, Platform, PullLimit};
 use puller::RetryPolicy;
 use schemars::JsonSchema;
@@ -31,7 +31,7 @@ pub enum Step {
     /// Adds or removes a rule.
     Rule(Box<RuleStep>),
     /// Changes a registry's pull limits.
-    Limit(LimitStep),
+    Limit(Box<LimitStep>),
     /// Adds an image to a registry.
     Image(ImageStep),
     /// Moves the clock forward.
@@ -242,7 +242,7 @@ pub struct RuleStep {
     pub remove: Option<Spanned<String>>,
 }
 
-/// `limit`: other pull limits from here on.
+/// `limit`: other limits from here on. What was used of those that stay still counts.
 #[derive(Clone, Debug, Deserialize, JsonSchema)]
 #[serde(rename_all = "kebab-case", deny_unknown_fields)]
 pub struct LimitStep {
@@ -254,6 +254,15 @@ pub struct LimitStep {
     /// For each account: `200/6h`, or `none`.
     #[serde(default)]
     pub accounts: Option<LimitSetting>,
+    /// How much the limits of these names allow: `{ abuse: 10/1min }`.
+    #[serde(default)]
+    pub set: Entries<Allow>,
+    /// A limit that is added behind those that are there.
+    #[serde(default)]
+    pub add: Option<Spanned<LimitConfig>>,
+    /// The name of the limit that is removed.
+    #[serde(default)]
+    pub remove: Option<Spanned<String>>,
 }
 
 /// A pull limit, or `none`.

@@ -14,7 +14,9 @@ use url::Url;
 
 use super::{MAX_PUSHED_BYTES, Planner};
 use crate::{
-    format::{AnswerExpect, Entries, HttpStep, PipelineExpect, PullExpect, PullResult, PullStep, RuleStep, Step},
+    format::{
+        AnswerExpect, Entries, HttpStep, LimitStep, PipelineExpect, PullExpect, PullResult, PullStep, RuleStep, Step,
+    },
     run::variable_names,
     world::HARNESS_API,
 };
@@ -65,8 +67,18 @@ impl Planner<'_> {
             Step::Rule(rule) => self.rule(rule, span),
             Step::Limit(limit) => {
                 self.registry(&limit.on);
-                if limit.anonymous.is_none() && limit.accounts.is_none() {
-                    self.complain(span, "this step changes no limit", "give `anonymous` or `accounts`");
+                let LimitStep { anonymous, accounts, set, add, remove, .. } = &**limit;
+                let changes_nothing = anonymous.is_none() && accounts.is_none() && set.is_empty();
+                if changes_nothing && add.is_none() && remove.is_none() {
+                    self.complain(
+                        span,
+                        "this step changes no limit",
+                        "give `anonymous`, `accounts`, `set`, `add` or `remove`",
+                    );
+                }
+                if let Some(add) = add {
+                    let limits = Some(vec![add.clone()]);
+                    self.registry_part(&RegistryConfig { limits, ..RegistryConfig::default() }, span);
                 }
             }
             Step::Image(image) => {

@@ -36,6 +36,24 @@ impl Run<'_> {
         if let Some(limit) = step.accounts {
             registry.set_limit(Limited::Accounts, limit.0);
         }
+        let mut limits = registry.limits();
+        for (name, allow) in step.set.iter() {
+            let known: Vec<_> = limits.iter().map(|limit| limit.name.clone()).collect();
+            let limit = limits.iter_mut().find(|limit| limit.name == name.value);
+            let limit = limit.ok_or_else(|| no_limit(&step.on.value, &name.value, &known))?;
+            limit.allow = *allow;
+        }
+        if let Some(removed) = &step.remove {
+            let known: Vec<_> = limits.iter().map(|limit| limit.name.clone()).collect();
+            if !known.contains(&removed.value) {
+                return Err(no_limit(&step.on.value, &removed.value, &known));
+            }
+            limits.retain(|limit| limit.name != removed.value);
+        }
+        limits.extend(step.add.as_ref().map(|limit| limit.value.clone()));
+        registry
+            .set_limits(&limits)
+            .map_err(|errors| errors.iter().map(ToString::to_string).collect::<Vec<_>>().join("; "))?;
         Ok(Vec::new())
     }
 
@@ -55,6 +73,10 @@ impl Run<'_> {
     fn registry(&self, name: &str) -> Result<&mock_registry::MockRegistry, String> {
         self.world.registry(name).ok_or_else(|| format!("there is no registry `{name}`"))
     }
+}
+
+fn no_limit(registry: &str, name: &str, known: &[String]) -> String {
+    format!("{registry} has no limit `{name}`; there are: {}", known.join(", "))
 }
 
 fn told(error: impl std::error::Error) -> String {
