@@ -32,6 +32,8 @@ enum Verb {
     Check(verb::check::Args),
     /// Keep registries up for real clients, until interrupted.
     Serve(verb::serve::Args),
+    /// Ask and change what `pullrig serve --control` serves: its clock, its journal, its registries.
+    Ctl(verb::ctl::Args),
     /// Tell which connector, image and delegate each stage of a pipeline gets, and why. Pulls nothing.
     Resolve(verb::resolve::Args),
     /// Print the JSON Schema of scenario files.
@@ -52,6 +54,7 @@ fn main() -> ExitCode {
         Verb::Run(args) => runtime.block_on(verb::run::run(args)),
         Verb::Check(args) => verb::check::run(&args),
         Verb::Serve(args) => runtime.block_on(verb::serve::run(args)),
+        Verb::Ctl(args) => runtime.block_on(verb::ctl::run(args)),
         Verb::Resolve(args) => verb::resolve::run(&args),
         Verb::Schema(args) => verb::schema::run(&args),
     };

@@ -2,10 +2,11 @@
 //!
 //! The modules are the steps of the way: [`mod@format`] (the file as types) → [`plan`] (every name known) → [`world`] (actors
 //! on loopback sockets) → `run` (the steps) → `check` (expectations against what was seen) → [`report`]. [`suite`] does it
-//! for many scenarios at once. [`serve`] is a world that stays up, and [`resolve`] asks where pulls would go without
+//! for many scenarios at once. [`serve`] is a world that stays up, [`control`] is how it is asked and changed from outside, and [`resolve`] asks where pulls would go without
 //! making any.
 
 mod check;
+pub mod control;
 pub mod discover;
 pub mod format;
 pub mod outcome;

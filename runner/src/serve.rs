@@ -4,12 +4,15 @@ use std::{
     collections::BTreeMap,
     io::{self, Write as _},
     net::SocketAddr,
+    num::NonZeroUsize,
     path::{Path, PathBuf},
     str::FromStr,
+    sync::Arc,
 };
 
 use mock_registry::{AccountConfig, Compression, ImageConfig, ImageFormat, ImageSource, RegistryConfig};
-use serde::Serialize;
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
 use tempfile::TempPath;
 use testbed::{
     Clock, Secret, Seed,
@@ -20,12 +23,17 @@ use testbed::{
 use thiserror::Error;
 
 use crate::{
+    control::{About, ControlOptions, ControlServer, Guard},
     plan::Plan,
     world::{Blueprint, HARNESS_API, World, WorldError, with_causes},
 };
 
-/// How many entries the journal of a world that stays up keeps: nobody reads the old ones, and they cost memory.
-const MAX_ENTRIES: usize = 1000;
+/// How many entries the journal of a world that stays up keeps unless told otherwise: few read the old ones, and they cost
+/// memory.
+pub const MAX_ENTRIES: NonZeroUsize = NonZeroUsize::new(10_000).expect("ten thousand are some");
+
+/// What the control API is called among the listeners.
+const CONTROL: &str = "control";
 
 /// What is served.
 #[derive(Clone, Debug, Default)]
@@ -51,6 +59,10 @@ pub struct ServeOptions {
     pub ca_dir: Option<PathBuf>,
     /// The seed, where a scenario has none.
     pub seed: Seed,
+    /// How many entries the journal keeps; none is [`MAX_ENTRIES`].
+    pub max_entries: Option<NonZeroUsize>,
+    /// The control API, if there is to be one.
+    pub control: Option<ControlOptions>,
 }
 
 /// A preset, and where it listens: `dockerhub-anon=127.0.0.1:5000`.
@@ -87,7 +99,7 @@ pub enum ServeError {
 }
 
 /// A listener that is ready.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct Listener {
     /// Its name: that of its preset, with a number if there are several of them.
     pub name: String,
@@ -109,7 +121,9 @@ pub struct Ready {
 
 /// A world that is up.
 pub struct Served {
-    world: World,
+    /// Before the world, which it uses.
+    control: Option<ControlServer>,
+    world: Arc<World>,
     /// What there is.
     pub ready: Ready,
     /// Removed when dropped.
@@ -190,9 +204,14 @@ impl Served {
             let complaint = complaint.hint("add `--tls`, or leave `--ca-dir` out");
             return Err(ServeError::Request(vec![complaint]));
         }
+        let guard = match options.control {
+            None => None,
+            Some(ControlOptions { at, token }) => Some((at, guard(at, token)?)),
+        };
         let authority = options.ca_dir.as_deref().map(Authority::keep).transpose().map_err(WorldError::Authority)?;
-        let blueprint = Blueprint { store: options.store, authority, max_entries: Some(MAX_ENTRIES), ..blueprint };
-        let world = World::start(&blueprint, Clock::system(), options.seed).await?;
+        let max_entries = Some(options.max_entries.unwrap_or(MAX_ENTRIES).get());
+        let blueprint = Blueprint { store: options.store.clone(), authority, max_entries, ..blueprint };
+        let world = Arc::new(World::start(&blueprint, Clock::system(), options.seed).await?);
         let kept = options.ca_dir.map(|folder| folder.join(CERTIFICATE_FILE));
         let written = match world.authority() {
             Some(authority) if kept.is_none() => Some(write_certificate(authority)?),
@@ -207,7 +226,17 @@ impl Served {
         if let Some(harness) = world.harness() {
             listeners.push(Listener { name: String::from(HARNESS_API), url: harness.url(), hosts: Vec::new() });
         }
-        Ok(Self { world, ready: Ready { ca, listeners }, _ca: written })
+        let control = match guard {
+            None => None,
+            Some((at, guard)) => {
+                let about = About { ca: ca.clone(), store: options.store, listeners: listeners.clone() };
+                let control = ControlServer::start(at, guard, Arc::clone(&world), about).await;
+                let control = control.map_err(WorldError::Control)?;
+                listeners.push(Listener { name: String::from(CONTROL), url: control.url(), hosts: Vec::new() });
+                Some(control)
+            }
+        };
+        Ok(Self { control, world, ready: Ready { ca, listeners }, _ca: written })
     }
 
     /// The world.
@@ -217,8 +246,21 @@ impl Served {
 
     /// Stops it in good order.
     pub async fn stop(self) {
-        self.world.stop().await;
+        if let Some(control) = self.control {
+            control.stop().await;
+        }
+        // An exchange of the control API that did not end in time is gone with its server, and nobody else has it.
+        if let Some(world) = Arc::into_inner(self.world) {
+            world.stop().await;
+        }
     }
+}
+
+fn guard(at: SocketAddr, token: Option<Secret>) -> Result<Guard, ServeError> {
+    Guard::new(at, token).map_err(|error| {
+        let hint = "add `--control-token TOKEN`, or let it listen on a loopback address";
+        ServeError::Request(vec![Diagnostic::general(error.to_string()).hint(hint)])
+    })
 }
 
 /// A temporary file that clients can be given, who read certificates from files.

@@ -16,7 +16,7 @@ use puller::Puller;
 use testbed::{
     Clock, Journal, Seed,
     net::{Names, Vantage, VantageError},
-    server::ANY_PORT,
+    server::{ANY_PORT, BindError},
     tls::{Authority, AuthorityError},
 };
 use thiserror::Error;
@@ -69,6 +69,9 @@ pub enum WorldError {
     /// The Harness platform could not be started.
     #[error("cannot start the Harness platform")]
     Harness(#[from] mock_harness::StartError),
+    /// The control API could not be started.
+    #[error("cannot start the control API")]
+    Control(#[source] BindError),
     /// A delegate, or the client, has no place in the world.
     #[error("cannot place {name} in the world")]
     Vantage {

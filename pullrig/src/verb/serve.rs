@@ -2,18 +2,21 @@
 
 use std::{
     io,
+    net::SocketAddr,
+    num::NonZeroUsize,
     path::{Path, PathBuf},
 };
 
 use runner::{
+    control::{self, ControlOptions},
     outcome::Exit,
     serve::{
-        AccountRequest, ImageRequest, ImportRequest, PresetRequest, Ready, ServeError, ServeOptions, ServeRequest,
-        Served,
+        AccountRequest, ImageRequest, ImportRequest, MAX_ENTRIES, PresetRequest, Ready, ServeError, ServeOptions,
+        ServeRequest, Served,
     },
     world::with_causes,
 };
-use testbed::{Seed, raise_open_files};
+use testbed::{Secret, Seed, raise_open_files};
 use tokio::signal::unix::{Signal, SignalKind, signal};
 
 use crate::terminal::{put, say_complaints, say_error};
@@ -57,6 +60,18 @@ pub(crate) struct Args {
     /// them, `DIR/ca-key.pem` is a secret.
     #[arg(long, value_name = "DIR")]
     ca_dir: Option<PathBuf>,
+    /// Open the control API, by which the clock is moved and everything else is asked and changed while registries are up:
+    /// `pullrig ctl` is its client. Without an address it listens at 127.0.0.1:7878.
+    #[arg(long, value_name = "ADDR", num_args = 0..=1, default_missing_value = control::DEFAULT_ADDRESS)]
+    control: Option<SocketAddr>,
+    /// What clients of the control API have to send, as `Authorization: Bearer TOKEN`. An address that other machines reach
+    /// needs one.
+    // Read as plain text: a value that clap refuses is repeated in its complaint.
+    #[arg(long, value_name = "TOKEN", env = "PULLRIG_CONTROL_TOKEN", hide_env_values = true)]
+    control_token: Option<String>,
+    /// How many entries the journal keeps; older ones are dropped.
+    #[arg(long, value_name = "N", default_value_t = MAX_ENTRIES)]
+    journal: NonZeroUsize,
     /// Write what is ready to this file, as JSON, once everything is.
     #[arg(long, value_name = "PATH", env = "PULLRIG_READY_FILE")]
     ready_file: Option<PathBuf>,
@@ -70,7 +85,15 @@ pub(crate) async fn run(args: Args) -> Exit {
         // It serves, if only so many at once.
         tracing::warn!(%error, "cannot raise the limit of open files");
     }
-    let options = ServeOptions { store: args.store, tls: args.tls, ca_dir: args.ca_dir, seed: args.seed };
+    let token = args.control_token.map(Secret::new);
+    let options = ServeOptions {
+        store: args.store,
+        tls: args.tls,
+        ca_dir: args.ca_dir,
+        seed: args.seed,
+        max_entries: Some(args.journal),
+        control: args.control.map(|at| ControlOptions { at, token }),
+    };
     let served = match args.scenario {
         Some(file) => Served::start_scenario(&file, options).await,
         None => {

@@ -1,5 +1,7 @@
 //! How a clock stands, what a snapshot keeps of it, and what it refuses.
 
+use std::time::Duration;
+
 use jiff::SignedDuration;
 use schemars::JsonSchema;
 use serde::{Deserialize, Deserializer, Serialize, Serializer, de};
@@ -28,8 +30,8 @@ pub struct ClockStatus {
     pub now: Timestamp,
     /// What makes it go.
     pub mode: ClockMode,
-    /// How far it is from the machine's time, or, if it is virtual, from its start: `6h`. Less than nothing (`2m ago`) if it
-    /// stood for longer than it was moved.
+    /// How far it is from the machine's time, or, if it is virtual, from its start: `6h`. Less than nothing (`-2m`) if it
+    /// stood for longer than it was moved. In whole milliseconds.
     #[serde(serialize_with = "print", deserialize_with = "parse")]
     #[schemars(with = "String")]
     pub offset: SignedDuration,
@@ -107,9 +109,32 @@ impl ClockState {
 }
 
 fn print<S: Serializer>(offset: &SignedDuration, serializer: S) -> Result<S::Ok, S::Error> {
-    serializer.collect_str(&format_args!("{offset:#}"))
+    let sign = if offset.is_negative() { "-" } else { "" };
+    let ms = u64::try_from(offset.as_millis().unsigned_abs()).unwrap_or(u64::MAX);
+    serializer.collect_str(&format_args!("{sign}{}", crate::duration::print(Duration::from_millis(ms))))
 }
 
 fn parse<'de, D: Deserializer<'de>>(deserializer: D) -> Result<SignedDuration, D::Error> {
     String::deserialize(deserializer)?.parse().map_err(de::Error::custom)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn offsets_are_written_as_people_do_and_read_back() {
+        for (ms, text) in [(0, "0s"), (21_600_000, "6h"), (-90_500, "-1m 30s 500ms")] {
+            let status = ClockStatus {
+                now: crate::Clock::DEFAULT_START,
+                mode: ClockMode::System,
+                offset: SignedDuration::from_millis(ms),
+                auto_advance: false,
+                waiting: 0,
+            };
+            let json = serde_json::to_value(&status).unwrap();
+            assert_eq!(json["offset"], text);
+            assert_eq!(serde_json::from_value::<ClockStatus>(json).unwrap(), status);
+        }
+    }
 }

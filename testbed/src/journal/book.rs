@@ -47,6 +47,8 @@ struct Shared {
 struct Book {
     entries: VecDeque<Arc<Entry>>,
     n_recorded: u64,
+    /// How many were taken out by [`Journal::clear`].
+    n_cleared: u64,
 }
 
 impl Journal {
@@ -131,10 +133,26 @@ impl Journal {
         self.since(0)
     }
 
-    /// How many entries no longer fitted.
+    /// How many entries no longer fitted. Those that were [cleared](Journal::clear) away are not among them.
     pub fn n_dropped(&self) -> u64 {
         let book = self.book();
-        book.n_recorded - book.entries.len() as u64
+        book.n_recorded - book.n_cleared - book.entries.len() as u64
+    }
+
+    /// How many entries it keeps.
+    pub fn max_entries(&self) -> usize {
+        self.0.max_entries
+    }
+
+    /// Takes all entries out. Numbers go on, so that whoever follows the journal misses nothing that comes.
+    pub fn clear(&self) {
+        let cleared = {
+            let mut book = self.book();
+            book.n_cleared = book.n_recorded;
+            std::mem::take(&mut book.entries)
+        };
+        // Freed without the lock.
+        drop(cleared);
     }
 
     fn book(&self) -> MutexGuard<'_, Book> {
@@ -175,6 +193,19 @@ mod tests {
         let kept: Vec<_> = journal.entries().iter().map(|entry| entry.seq).collect();
         assert_eq!((kept, journal.n_dropped()), (vec![4, 5], 3));
         assert_eq!(journal.since(4).len(), 1);
+    }
+
+    #[test]
+    fn a_cleared_journal_goes_on_with_its_numbers() {
+        let clock = Clock::starting_at(Clock::DEFAULT_START);
+        let journal = Journal::bounded(&clock, 2);
+        for _ in 0..5 {
+            clock.advance(Duration::from_secs(1));
+        }
+        journal.clear();
+        assert_eq!((journal.entries().len(), journal.n_dropped()), (0, 0));
+        clock.advance(Duration::from_secs(1));
+        assert_eq!(journal.since(5)[0].seq, 6);
     }
 
     #[tokio::test]
