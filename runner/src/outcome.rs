@@ -52,6 +52,8 @@ pub struct ScenarioOutcome {
     pub n_steps: usize,
     /// The world's journal.
     pub journal: Vec<Arc<Entry>>,
+    /// Entries of it that no longer fitted: the oldest.
+    pub n_dropped: u64,
     /// Rules that never applied, with the registry's name, or `harness-api`.
     pub idle_rules: Vec<(String, RuleUse)>,
     /// Numbers for the summary.

@@ -1,5 +1,6 @@
 //! Reports: each a function of the outcome, and one file.
 
+mod journal;
 mod json;
 mod junit;
 mod terminal;
@@ -30,6 +31,8 @@ pub enum ReportKind {
     Junit,
     /// JSON: everything, the journal included.
     Json,
+    /// JSON lines: the canonical journal of each scenario, which the same seed repeats to the byte.
+    Journal,
 }
 
 impl ReportRequest {
@@ -41,6 +44,7 @@ impl ReportRequest {
         match self.kind {
             ReportKind::Junit => Ok(junit::render(outcome)?),
             ReportKind::Json => Ok(json::render(outcome)?),
+            ReportKind::Journal => Ok(journal::render(outcome)?),
         }
     }
 }
@@ -49,11 +53,16 @@ impl FromStr for ReportRequest {
     type Err = String;
 
     fn from_str(text: &str) -> Result<Self, Self::Err> {
-        let help = || format!("`{text}` is no report; write `junit=FILE` or `json=FILE`, with `-` for standard output");
+        let help = || {
+            format!(
+                "`{text}` is no report; write `junit=FILE`, `json=FILE` or `journal=FILE`, with `-` for standard output"
+            )
+        };
         let (kind, path) = text.split_once('=').ok_or_else(help)?;
         let kind = match kind {
             "junit" => ReportKind::Junit,
             "json" => ReportKind::Json,
+            "journal" => ReportKind::Journal,
             _ => return Err(help()),
         };
         if path.is_empty() {
@@ -68,6 +77,7 @@ impl fmt::Display for ReportRequest {
         let kind = match self.kind {
             ReportKind::Junit => "junit",
             ReportKind::Json => "json",
+            ReportKind::Journal => "journal",
         };
         write!(f, "{kind}={}", self.path.display())
     }
@@ -163,6 +173,7 @@ mod tests {
             checks: vec![check],
             n_steps: 1,
             journal: journal.entries(),
+            n_dropped: 0,
             idle_rules: Vec::new(),
             tally: Tally { n_pulls: 2, n_refused: 1, n_requests: 9, policy_time_ms: 21_600_000 },
             elapsed: Duration::from_millis(12),

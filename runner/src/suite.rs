@@ -180,6 +180,7 @@ async fn run_one(plan: &Plan, index: usize, options: SuiteOptions, reporter: &dy
     };
     outcome.idle_rules = idle_rules(&world);
     outcome.journal = world.journal.entries();
+    outcome.n_dropped = world.journal.n_dropped();
     let entries: Vec<&Entry> = outcome.journal.iter().map(|entry| &**entry).collect();
     outcome.tally = check::tally(&entries);
     // Nobody asks any more, so there is nothing to wait for: dropping the world closes its listeners.
@@ -199,6 +200,7 @@ fn unfinished(plan: &Plan, seed: Seed) -> ScenarioOutcome {
         checks: Vec::new(),
         n_steps: 0,
         journal: Vec::new(),
+        n_dropped: 0,
         idle_rules: Vec::new(),
         tally: Tally::default(),
         elapsed: Duration::ZERO,

@@ -73,7 +73,7 @@ struct Sleeper {
 }
 
 /// One move of a clock, as the journal tells it.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct ClockMove {
     /// How far forward, in milliseconds; 0 if it moved back, or not at all.
     pub by_ms: u64,

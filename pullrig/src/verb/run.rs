@@ -37,7 +37,7 @@ pub(crate) struct Args {
     /// The longest that one scenario may take, in wire time.
     #[arg(long, value_name = "TIME", env = "PULLRIG_TIMEOUT", default_value = "60s", value_parser = testbed::duration::parse)]
     timeout: Duration,
-    /// Also write a report: `junit=FILE` or `json=FILE`, `-` for standard output. Repeatable.
+    /// Also write a report: `junit=FILE`, `json=FILE` or `journal=FILE`, `-` for standard output. Repeatable.
     #[arg(long, value_name = "KIND=PATH")]
     report: Vec<ReportRequest>,
     /// Say nothing of scenarios that pass.

@@ -33,6 +33,9 @@ struct Scenario<'a> {
     checks: Vec<CheckRow<'a>>,
     complaints: Vec<Diagnostic>,
     idle_rules: &'a [(String, RuleUse)],
+    /// Entries of the journal that no longer fitted.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    n_dropped: Option<u64>,
     journal: &'a [Arc<Entry>],
 }
 
@@ -86,6 +89,7 @@ fn row(outcome: &ScenarioOutcome) -> Scenario<'_> {
         checks: outcome.checks.iter().map(|check| check_row(outcome, check)).collect(),
         complaints: complaints(outcome).into_iter().map(|complaint| complaint.diagnostic).collect(),
         idle_rules: &outcome.idle_rules,
+        n_dropped: Some(outcome.n_dropped).filter(|n_dropped| *n_dropped > 0),
         journal: &outcome.journal,
     }
 }

@@ -5,7 +5,7 @@ use std::{fmt, net::IpAddr, sync::Arc, time::Duration};
 use http::Method;
 use oci::{Digest, EndpointKind, Principal, Reference, RepositoryName};
 use schemars::JsonSchema;
-use serde::{Deserialize, Serialize, Serializer};
+use serde::{Deserialize, Deserializer, Serialize, Serializer, de::Error as _};
 
 use crate::{
     clock::{ClockMove, MoveCause},
@@ -13,7 +13,7 @@ use crate::{
 };
 
 /// What happened.
-#[derive(Clone, Debug, Serialize)]
+#[derive(Clone, Debug, Serialize, Deserialize)]
 #[serde(tag = "event", rename_all = "kebab-case")]
 pub enum Event {
     /// An actor answered a request, or ended the connection instead.
@@ -43,7 +43,7 @@ pub enum Event {
 }
 
 /// One request to an actor, and every decision that made its answer.
-#[derive(Clone, Debug, Serialize)]
+#[derive(Clone, Debug, Serialize, Deserialize)]
 pub struct Exchange {
     /// The name of the actor in its world: `hub`, `harness`.
     pub actor: Arc<str>,
@@ -51,10 +51,11 @@ pub struct Exchange {
     pub host: String,
     /// The client's address.
     pub source: IpAddr,
-    /// The connection's number within the actor.
+    /// The connection's number within the actor; 0 where it is not told.
+    #[serde(default)]
     pub connection: u64,
     /// The request's method.
-    #[serde(serialize_with = "as_text")]
+    #[serde(serialize_with = "as_text", deserialize_with = "from_text")]
     pub method: Method,
     /// Path and query.
     pub target: String,
@@ -122,7 +123,7 @@ impl From<http::Version> for Protocol {
 }
 
 /// What a request was about, in the words of the API it was sent to.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum Subject {
     /// A registry's endpoint.
@@ -147,7 +148,7 @@ pub enum Subject {
 }
 
 /// The answer of a pull limit about one request.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Counted {
     /// The limit's name: `anonymous`.
     pub limit_name: Arc<str>,
@@ -164,7 +165,7 @@ pub struct Counted {
 }
 
 /// The end of a streamed body.
-#[derive(Clone, Debug, Serialize)]
+#[derive(Clone, Debug, Serialize, Deserialize)]
 pub struct BodyEnded {
     /// The number of the exchange's entry.
     pub exchange: u64,
@@ -177,7 +178,7 @@ pub struct BodyEnded {
 }
 
 /// How a body ended.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, JsonSchema)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "kebab-case")]
 pub enum BodyEnd {
     /// All of it was sent.
@@ -191,7 +192,7 @@ pub enum BodyEnd {
 }
 
 /// A connection that was not made.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct EgressRefused {
     /// Who wanted it: a delegate's name, or `client`.
     pub from: String,
@@ -202,7 +203,7 @@ pub struct EgressRefused {
 }
 
 /// Where one stage's images come from.
-#[derive(Clone, Debug, Serialize)]
+#[derive(Clone, Debug, Serialize, Deserialize)]
 pub struct StageResolved {
     /// The execution's identifier (`planExecutionId`); none when nothing is executed.
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -218,7 +219,7 @@ pub struct StageResolved {
 }
 
 /// Which connector Harness's own images come through, and why.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct ConnectorChoice {
     /// The connector with its scope prefix: `account.harnessImage`; none if there is none.
     pub connector: Option<String>,
@@ -264,7 +265,7 @@ impl fmt::Display for ConnectorReason {
 }
 
 /// A task that a delegate took.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct DelegateSelected {
     /// The execution's identifier (`planExecutionId`), if the task belongs to one.
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -278,7 +279,7 @@ pub struct DelegateSelected {
 }
 
 /// The end of an execution, well or not.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct ExecutionEnded {
     /// The execution's identifier (`planExecutionId`).
     pub execution: String,
@@ -290,7 +291,7 @@ pub struct ExecutionEnded {
 }
 
 /// The begin of a pull, on the client's side.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct PullStarted {
     /// Who pulls: a delegate's name, or `client`.
     pub from: String,
@@ -302,7 +303,7 @@ pub struct PullStarted {
 }
 
 /// A wait in policy time before another attempt.
-#[derive(Clone, Debug, Serialize)]
+#[derive(Clone, Debug, Serialize, Deserialize)]
 pub struct RetryWait {
     /// Who waits.
     pub from: String,
@@ -317,7 +318,7 @@ pub struct RetryWait {
 }
 
 /// The end of a pull, on the client's side.
-#[derive(Clone, Debug, Serialize)]
+#[derive(Clone, Debug, Serialize, Deserialize)]
 pub struct PullFinished {
     /// Who pulled.
     pub from: String,
@@ -330,7 +331,7 @@ pub struct PullFinished {
 }
 
 /// The begin of a step.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct StepStarted {
     /// Its number in the file, from 1; nested ones as `3.1`.
     pub step: String,
@@ -341,7 +342,7 @@ pub struct StepStarted {
 }
 
 /// The end of a step.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct StepFinished {
     /// As in [`StepStarted`].
     pub step: String,
@@ -458,6 +459,10 @@ impl fmt::Display for StageResolved {
 
 fn as_text<S: Serializer>(method: &Method, serializer: S) -> Result<S::Ok, S::Error> {
     serializer.serialize_str(method.as_str())
+}
+
+fn from_text<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Method, D::Error> {
+    String::deserialize(deserializer)?.parse().map_err(D::Error::custom)
 }
 
 fn human(ms: u64) -> String {

@@ -4,9 +4,11 @@
 //! built.
 
 mod book;
+mod canonical;
 mod event;
 
 pub use book::{Entry, Journal};
+pub use canonical::{canonical, read_canonical};
 pub use event::{
     BodyEnd, BodyEnded, ConnectorChoice, ConnectorReason, Counted, DelegateSelected, EgressRefused, Event, Exchange,
     ExecutionEnded, Protocol, PullFinished, PullStarted, RetryWait, StageResolved, StepFinished, StepStarted, Subject,

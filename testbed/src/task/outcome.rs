@@ -3,10 +3,10 @@
 use std::fmt;
 
 use oci::Digest;
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 
 /// An image that was pulled and verified.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct PulledImage {
     /// The digest of what the reference named: an index or a manifest.
     pub digest: Digest,
@@ -25,7 +25,7 @@ pub struct PulledImage {
 }
 
 /// Why an image could not be pulled.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct PullFailure {
     /// What kind of failure it is.
     pub kind: FailureKind,
@@ -39,7 +39,7 @@ pub struct PullFailure {
 }
 
 /// The kinds of failure of a pull.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, serde::Deserialize, schemars::JsonSchema)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize, schemars::JsonSchema)]
 #[serde(rename_all = "kebab-case")]
 pub enum FailureKind {
     /// The registry throttles: 429.
