@@ -18,7 +18,7 @@ use std::{
 use benches::{Cost, cpu_time, criterion, now, runtime, say};
 use criterion::{BenchmarkId, Criterion, SamplingMode, Throughput, criterion_group, criterion_main};
 use mock_registry::{ImageSpec, MockRegistry, RegistryConfig};
-use oci::{ByteSize, Platform};
+use oci::ByteSize;
 use puller::Puller;
 use sha2::{Digest as _, Sha256};
 use testbed::{
@@ -104,12 +104,8 @@ impl Rig {
         let layers = vec![ByteSize((layer_mib as u64) << 20); N_LAYERS];
         let image = ImageSpec::new(&format!("bench/layers:{layer_mib}"), layers).expect("an image");
         self.registry.add_image(&image).await.expect("the image is put in");
-        PullTask {
-            image: format!("registry.test/bench/layers:{layer_mib}").parse().expect("an image reference"),
-            platform: Platform::linux_amd64(),
-            credentials: None,
-            from: self.from.clone(),
-        }
+        let image = format!("registry.test/bench/layers:{layer_mib}").parse().expect("an image reference");
+        PullTask::new(image, self.from.clone())
     }
 
     fn puller(&self, at_once: usize) -> Puller {

@@ -101,10 +101,9 @@ impl Driver {
     /// Carries out one operation, and returns the bytes of blobs that it received.
     async fn operate(&self, share: &Share) -> Result<u64, PullFailure> {
         let task = PullTask {
-            image: share.image.clone(),
             platform: self.workload.platform.clone(),
             credentials: self.workload.credentials.clone(),
-            from: self.from.clone(),
+            ..PullTask::new(share.image.clone(), self.from.clone())
         };
         match share.kind {
             Kind::Pull => self.puller.pull(&task).await.map(|pulled| pulled.received_bytes),

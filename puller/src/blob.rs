@@ -5,14 +5,14 @@
 //! | answer | then |
 //! |---|---|
 //! | 206, `Content-Range` exactly from the offset to the end | the rest is appended |
-//! | 200 | the prefix is discarded as it comes by, and the rest appended |
-//! | 206 with another range, 416 | from zero, as one more attempt of the policy |
+//! | 200 | the prefix is discarded as it comes by, and the rest appended; other clients begin anew, or fail |
+//! | 206 with another range, 416 | from zero, if the client has another attempt for it |
 //!
-//! An attempt that brings the blob at least 64 KiB further than any before it is progress, and the policy's attempts begin
-//! anew: a large blob over a bad line comes through, and one that drips does not go on for ever.
+//! An attempt that brings the blob further than any before it, by as much as the client wants to see, is progress, and its
+//! attempts begin anew: a large blob over a bad line comes through, and one that drips does not go on for ever.
 //!
-//! More bytes than the descriptor says are an error at once. A wrong digest at the end starts from zero once, and is the
-//! outcome the second time.
+//! More bytes than the descriptor says are an error at once. A wrong digest at the end starts from zero once, with clients
+//! that have an attempt for it, and is the outcome the second time.
 //!
 //! Source: distribution-spec, "Pulling blobs"; facts/registry E5.
 
@@ -28,7 +28,7 @@ use testbed::{
 use tokio::time::timeout;
 
 use crate::{
-    client::{Cause, RequestKind},
+    client::{Cause, FullAnswer, RequestKind, Resume},
     failure::Trouble,
     manifest::MAX_MISMATCHES,
     progress::Progress,
@@ -41,9 +41,6 @@ use crate::{
 const BODY_DEADLINE: Duration = Duration::from_secs(30 * 60);
 /// How much has to arrive between two pieces of news about it.
 const NEWS_BYTES: u64 = 256 * 1024;
-
-/// How much further than ever an attempt has to come to be progress: it bounds the attempts by the size of the blob.
-const PROGRESS_BYTES: u64 = 64 * 1024;
 
 /// Fetches the blob that `descriptor` points at into `sink`.
 pub(crate) async fn fetch(
@@ -58,11 +55,12 @@ pub(crate) async fn fetch(
     session.listener.tell(|| Progress::BlobStarted { digest: digest.clone(), size_bytes: *size });
 
     let endpoint = Endpoint::Blob { repository: repository.clone(), digest: digest.clone() };
-    let ask = Ask::new(kind, Method::GET, session.url(&endpoint));
+    let accept = if session.profile.blobs.sends_accept { session.accept() } else { Vec::new() };
+    let ask = Ask { accept, ..Ask::new(kind, Method::GET, session.url(&endpoint)) };
     let mut attempts = Attempts::new(session, participant, &ask);
     let mut download = Download::new(session, descriptor, sink.create_blob().await?);
     let mut n_mismatches = 0;
-    let mut n_furthest = 0;
+    let mut n_furthest = 0_u64;
     loop {
         let trouble = match download.go_on(participant, &ask).await {
             Ok(()) => match download.verify() {
@@ -77,8 +75,11 @@ pub(crate) async fn fetch(
                 return Err(trouble.failure);
             }
         }
-        let must_restart = matches!(trouble.cause, Cause::Digest | Cause::Range);
-        if !must_restart && download.n_bytes >= n_furthest + PROGRESS_BYTES {
+        let habits = &session.profile.blobs;
+        let is_wrong = matches!(trouble.cause, Cause::Digest | Cause::Range);
+        let must_restart = is_wrong || habits.resume == Resume::Restart;
+        let progress = habits.progress.map(|progress| n_furthest.saturating_add(progress.bytes()));
+        if !is_wrong && progress.is_some_and(|progress| download.n_bytes >= progress) {
             n_furthest = download.n_bytes;
             attempts.reset();
         }
@@ -116,11 +117,20 @@ impl<'a> Download<'a> {
         if self.n_bytes > 0 && self.n_bytes == self.descriptor.size {
             return Ok(());
         }
-        let range = (self.n_bytes > 0).then_some(RangeRequest::From { first: self.n_bytes });
+        let (first, habits) = (self.n_bytes, &self.session.profile.blobs);
+        // One past the end, as regclient has it: what a registry makes of it is the registry's.
+        let range = match habits.range_has_end {
+            true => RangeRequest::Between { first, last: self.descriptor.size },
+            false => RangeRequest::From { first },
+        };
+        let range = (first > 0).then_some(range);
         let ask = Ask { range, ..ask.clone() };
         let response = self.session.exchange(participant, &ask).await?;
-        let discard_bytes = self.read_head(&response)?;
-        if discard_bytes < self.n_bytes {
+        let mut discard_bytes = self.read_head(&response)?;
+        if discard_bytes > 0 && habits.full_answer == FullAnswer::Restart {
+            self.restart().await.map_err(|failure| Trouble::last(failure.kind, failure.message))?;
+            discard_bytes = 0;
+        } else if discard_bytes < self.n_bytes {
             self.session.cost.add_resumed();
         }
         match timeout(BODY_DEADLINE, self.read_body(&ask, response, discard_bytes)).await {
@@ -132,6 +142,7 @@ impl<'a> Download<'a> {
     /// What the answer's head promises: how many bytes of its body are known already.
     fn read_head(&self, response: &Response) -> Result<u64, Trouble> {
         let Descriptor { digest, size, .. } = self.descriptor;
+        let habits = &self.session.profile.blobs;
         let content = |message| Err(Trouble::range(format!("blob {digest}: {message}")));
         match response.status() {
             StatusCode::PARTIAL_CONTENT if self.n_bytes > 0 => {
@@ -146,6 +157,11 @@ impl<'a> Download<'a> {
             }
             StatusCode::OK => match response.content_length() {
                 Some(length) if length > *size => Err(self.too_many(length)),
+                Some(length) if length < *size && habits.checks_length => Err(self.too_many(length)),
+                _ if self.n_bytes > 0 && habits.full_answer == FullAnswer::Fail => {
+                    let message = format!("blob {digest}: asked for the bytes from {}, got all", self.n_bytes);
+                    Err(Trouble::last(FailureKind::Protocol, message))
+                }
                 _ => Ok(self.n_bytes),
             },
             StatusCode::RANGE_NOT_SATISFIABLE => {

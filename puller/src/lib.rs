@@ -26,7 +26,10 @@
 mod blob;
 mod client;
 mod failure;
+mod hosts;
+mod listing;
 mod local_image;
+mod login;
 mod manifest;
 mod progress;
 mod pull;
@@ -37,8 +40,10 @@ mod session;
 mod sink;
 mod token;
 mod transport;
+mod words;
 
 pub use client::*;
+pub use listing::Looked;
 pub use local_image::{LocalBlob, LocalImage};
 pub use progress::{Progress, Retrying};
 pub use puller::{Puller, PullerBuilder};

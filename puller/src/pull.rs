@@ -1,22 +1,27 @@
 //! A pull, told from top to bottom.
 //!
-//! 1. The manifest, by tag or digest, first without a token: the registry's challenge says what it wants to see.
-//! 2. From an index, the manifest for the platform.
-//! 3. The config, then the layers, several at once, each verified while it streams.
-//! 4. The sink gets the manifest last, so that whoever reads it finds everything that it names.
+//! 1. The version check, for clients that make it, and `HEAD` for those that ask so what a tag means.
+//! 2. The manifest, by tag or digest, first without a token: the registry's challenge says what it wants to see.
+//! 3. From an index, the manifest for the platform.
+//! 4. The config and the layers, several at once, each verified while it streams.
+//! 5. The sink gets the manifest last, so that whoever reads it finds everything that it names.
 //!
-//! There is no version check first and no `HEAD`: like podman and crane, a pull by tag is one `GET`, so it counts once
-//! against a limit (facts/registry A4, E2).
+//! Each request goes to one host after the other, as `hosts.rs` tells. A client with rounds begins the whole anew; blobs
+//! that are here by then are not asked for again.
+//!
+//! This project's own client makes no version check and no `HEAD`: like podman and crane, a pull by tag is one `GET`, so it
+//! counts once against a limit (facts/registry A4, E2).
 
 use std::{
     collections::HashSet,
     sync::{
-        Arc,
+        Arc, Mutex, PoisonError,
         atomic::{AtomicUsize, Ordering},
     },
 };
 
-use oci::{Descriptor, Digest, ImageManifest, RepositoryName, Scope};
+use futures_util::FutureExt as _;
+use oci::{Descriptor, Digest, ImageManifest, RepositoryName};
 use testbed::{
     Event,
     clock::Participant,
@@ -27,13 +32,16 @@ use tokio::task::JoinSet;
 
 use crate::{
     blob,
-    client::RequestKind,
+    client::{ConfigTurn, RequestKind},
     failure::failure,
-    manifest,
+    hosts::{Asker, Hosts, after_pull},
+    listing,
+    manifest::{self, Meaning},
     progress::Progress,
     puller::Settings,
-    session::Session,
+    session::Cost,
     sink::{Finished, Sink},
+    words,
 };
 
 /// Carries out a task, between the two events that the journal keeps of it.
@@ -50,20 +58,18 @@ pub(crate) async fn run(
         account: task.credentials.as_ref().map(|credentials| credentials.username.to_string()),
     }));
 
-    let (outcome, received_bytes) = match open(settings, task) {
-        Ok(session) => {
-            let pulled = pull(settings, participant, task, &session).await;
-            let n_retries = session.cost.n_retries();
-            (pulled.map_err(|failure| PullFailure { n_retries, ..failure }), session.cost.received_bytes())
-        }
-        Err(failure) => (Err(failure), 0),
-    };
+    let pull = Pull { settings, task, cost: Arc::default(), kept: Arc::default() };
+    let outcome = pull.rounds(participant).await;
 
+    let told = |failure: &PullFailure| {
+        let message = words::without_token_ids(&failure.message);
+        PullFailure { message, ..failure.clone() }
+    };
     settings.journal.record(Event::PullFinished(PullFinished {
         from,
         image,
-        outcome: outcome.as_ref().map(|pulled| pulled.digest.clone()).map_err(Clone::clone),
-        received_bytes,
+        outcome: outcome.as_ref().map(|pulled| pulled.digest.clone()).map_err(told),
+        received_bytes: pull.cost.received_bytes(),
     }));
     outcome
 }
@@ -74,49 +80,121 @@ pub(crate) async fn manifest_only(
     participant: &Participant,
     task: &PullTask,
 ) -> Result<Digest, PullFailure> {
-    let session = open(settings, task)?;
-    let resolved = manifest::resolve(&session, participant, &task.image, &task.platform).await?;
-    Ok(resolved.descriptor.digest)
+    let hosts = Hosts::open(settings, Asker::of(task), &Arc::default())?;
+    match manifest::resolve(&hosts, participant, task).await? {
+        Meaning::Image(resolved) => Ok(resolved.descriptor.digest),
+        Meaning::UpToDate => task.cached.as_ref().map(|cached| cached.manifest.clone()).ok_or_else(nothing_cached),
+    }
 }
 
-fn open(settings: &Settings, task: &PullTask) -> Result<Arc<Session>, PullFailure> {
-    let scope = Scope::pull(task.image.repository());
-    Session::open(settings, &task.image, scope, &task.from, task.credentials.as_ref()).map(Arc::new)
+fn nothing_cached() -> PullFailure {
+    failure(FailureKind::Protocol, "the registry says that nothing has changed, and there is nothing here")
 }
 
-async fn pull(
-    settings: &Settings,
-    participant: &Participant,
-    task: &PullTask,
-    session: &Arc<Session>,
-) -> Result<PulledImage, PullFailure> {
-    let PullTask { image: wanted, platform, .. } = task;
-    let resolved = manifest::resolve(session, participant, wanted, platform).await?;
-    let (config, layers) = blobs_of(&resolved.image);
-    session.listener.tell(|| Progress::ManifestResolved {
-        image: wanted.clone(),
-        manifest: resolved.descriptor.digest.clone(),
-        n_blobs: 1 + layers.len(),
-        size_bytes: layers.iter().fold(config.size, |sum, layer| sum.saturating_add(layer.size)),
-    });
+/// A pull under way.
+struct Pull<'a> {
+    settings: &'a Settings,
+    task: &'a PullTask,
+    cost: Arc<Cost>,
+    /// The blobs that are here. A std mutex: looked at and added to.
+    kept: Arc<Mutex<HashSet<Digest>>>,
+}
 
-    let (sink, repository) = (&settings.sink, wanted.repository());
-    blob::fetch(session, participant, repository, &config, RequestKind::Config, sink).await?;
-    let n_workers = settings.profile.blobs.concurrency.get().min(layers.len());
-    let workers = Workers { session, repository, layers: layers.into(), sink };
-    workers.fetch(n_workers, participant).await?;
+impl Pull<'_> {
+    /// One round, and more if the client has them.
+    async fn rounds(&self, participant: &Participant) -> Result<PulledImage, PullFailure> {
+        let mut round = 1;
+        loop {
+            let failure = match self.round(participant).await {
+                Ok(pulled) => return Ok(pulled),
+                Err(failure) => failure,
+            };
+            let Some(wait) = after_pull(&self.settings.profile, &failure, round) else {
+                return Err(self.cost.of_failure(failure));
+            };
+            self.cost.add_waited(wait);
+            participant.sleep(wait).await;
+            round += 1;
+        }
+    }
 
-    let finished = Finished { image: wanted, platform, descriptor: &resolved.descriptor, bytes: &resolved.bytes };
-    sink.finish(finished).await?;
-    Ok(PulledImage {
-        digest: resolved.top,
-        manifest: resolved.descriptor.digest,
-        n_layers: resolved.image.layers.len(),
-        size_bytes: resolved.image.blobs().fold(0, |sum, blob| sum.saturating_add(blob.size)),
-        received_bytes: session.cost.received_bytes(),
-        n_resumed: session.cost.n_resumed(),
-        n_retries: session.cost.n_retries(),
-    })
+    /// Deals with the hosts from the beginning: tokens of an earlier round are forgotten.
+    async fn round(&self, participant: &Participant) -> Result<PulledImage, PullFailure> {
+        let hosts = Arc::new(Hosts::open(self.settings, Asker::of(self.task), &self.cost)?);
+        if !hosts.is_per_pull() {
+            return self.from(&hosts, participant).await;
+        }
+        let at_one = |session| {
+            let hosts = Arc::new(Hosts::single(session));
+            async move { self.from(&hosts, participant).await }.boxed()
+        };
+        hosts.ask(participant, at_one).await
+    }
+
+    async fn from(&self, hosts: &Arc<Hosts>, participant: &Participant) -> Result<PulledImage, PullFailure> {
+        let Self { settings, task, .. } = self;
+        let PullTask { image: wanted, platform, cached, .. } = task;
+        let resolved = match manifest::resolve(hosts, participant, task).await? {
+            Meaning::Image(resolved) => resolved,
+            Meaning::UpToDate => {
+                return cached.clone().map(|cached| self.up_to_date(cached)).ok_or_else(nothing_cached);
+            }
+        };
+        let (config, layers) = blobs_of(&resolved.image);
+        settings.listener.tell(|| Progress::ManifestResolved {
+            image: wanted.clone(),
+            manifest: resolved.descriptor.digest.clone(),
+            n_blobs: 1 + layers.len(),
+            size_bytes: layers.iter().fold(config.size, |sum, layer| sum.saturating_add(layer.size)),
+        });
+        if settings.profile.order.referrers {
+            // Attestations are looked for, and an image without any is as good.
+            let _ = listing::referrers_of(hosts, participant, task, &resolved.top, None).await;
+        }
+
+        let mut workers = Workers {
+            hosts,
+            kept: &self.kept,
+            repository: wanted.repository(),
+            blobs: Arc::default(),
+            sink: &settings.sink,
+        };
+        let config = (config, RequestKind::Config);
+        let layers = layers.into_iter().map(|layer| (layer, RequestKind::Layer));
+        match settings.profile.order.config {
+            ConfigTurn::First => {
+                workers.fetch_one(participant, &config).await?;
+                workers.blobs = layers.collect();
+            }
+            ConfigTurn::WithLayers => workers.blobs = [config].into_iter().chain(layers).collect(),
+        }
+        workers.fetch(settings.profile.blobs.concurrency.get(), participant).await?;
+
+        let finished = Finished { image: wanted, platform, descriptor: &resolved.descriptor, bytes: &resolved.bytes };
+        settings.sink.finish(finished).await?;
+        Ok(PulledImage {
+            digest: resolved.top,
+            manifest: resolved.descriptor.digest,
+            n_layers: resolved.image.layers.len(),
+            size_bytes: resolved.image.blobs().fold(0, |sum, blob| sum.saturating_add(blob.size)),
+            received_bytes: self.cost.received_bytes(),
+            n_resumed: self.cost.n_resumed(),
+            n_retries: self.cost.n_retries(),
+            is_up_to_date: false,
+            effort: self.cost.effort(),
+        })
+    }
+
+    fn up_to_date(&self, cached: PulledImage) -> PulledImage {
+        PulledImage {
+            received_bytes: 0,
+            n_resumed: 0,
+            n_retries: self.cost.n_retries(),
+            is_up_to_date: true,
+            effort: self.cost.effort(),
+            ..cached
+        }
+    }
 }
 
 /// The config and the layers; a blob that the manifest names several times is in them once.
@@ -126,16 +204,21 @@ fn blobs_of(image: &ImageManifest) -> (Descriptor, Vec<Descriptor>) {
     (image.config.clone(), layers.cloned().collect())
 }
 
-/// Fetches layers, several at once.
+/// Fetches blobs, several at once.
 struct Workers<'a> {
-    session: &'a Arc<Session>,
+    hosts: &'a Arc<Hosts>,
+    kept: &'a Arc<Mutex<HashSet<Digest>>>,
     repository: &'a RepositoryName,
-    layers: Arc<[Descriptor]>,
+    blobs: Arc<[(Descriptor, RequestKind)]>,
     sink: &'a Sink,
 }
 
 impl Workers<'_> {
-    /// Lets `n_workers` take one layer after the other; the first failure ends them all.
+    async fn fetch_one(&self, participant: &Participant, blob: &(Descriptor, RequestKind)) -> Result<(), PullFailure> {
+        fetch_blob(self.hosts, participant, self.repository, blob, self.kept, self.sink).await
+    }
+
+    /// Lets up to `n_workers` take one blob after the other; the first failure ends them all.
     ///
     /// Each worker takes part in the clock for itself, so it moves only when all that have work left back off. One that
     /// ends brings its place back with its outcome: were it given up at once, the clock could move before anyone has
@@ -143,14 +226,13 @@ impl Workers<'_> {
     async fn fetch(&self, n_workers: usize, parent: &Participant) -> Result<(), PullFailure> {
         let next = Arc::new(AtomicUsize::new(0));
         let mut workers = JoinSet::new();
-        for _ in 0..n_workers {
+        for _ in 0..n_workers.min(self.blobs.len()) {
             let participant = parent.clock().enter();
-            let (session, next) = (Arc::clone(self.session), Arc::clone(&next));
-            let (repository, layers, sink) = (self.repository.clone(), Arc::clone(&self.layers), self.sink.clone());
+            let (hosts, next, kept) = (Arc::clone(self.hosts), Arc::clone(&next), Arc::clone(self.kept));
+            let (repository, blobs, sink) = (self.repository.clone(), Arc::clone(&self.blobs), self.sink.clone());
             workers.spawn(async move {
-                while let Some(layer) = layers.get(next.fetch_add(1, Ordering::Relaxed)) {
-                    let fetched =
-                        blob::fetch(&session, &participant, &repository, layer, RequestKind::Layer, &sink).await;
+                while let Some(blob) = blobs.get(next.fetch_add(1, Ordering::Relaxed)) {
+                    let fetched = fetch_blob(&hosts, &participant, &repository, blob, &kept, &sink).await;
                     if fetched.is_err() {
                         return (Some(participant), fetched);
                     }
@@ -175,4 +257,22 @@ impl Workers<'_> {
         workers.shutdown().await;
         outcome
     }
+}
+
+/// Fetches a blob that is not here yet, from whichever host has it.
+async fn fetch_blob(
+    hosts: &Hosts,
+    participant: &Participant,
+    repository: &RepositoryName,
+    (descriptor, kind): &(Descriptor, RequestKind),
+    kept: &Mutex<HashSet<Digest>>,
+    sink: &Sink,
+) -> Result<(), PullFailure> {
+    if kept.lock().unwrap_or_else(PoisonError::into_inner).contains(&descriptor.digest) {
+        return Ok(());
+    }
+    let fetch = |session| blob::fetch(session, participant, repository, descriptor, *kind, sink).boxed();
+    hosts.ask(participant, |session| fetch(&**session)).await?;
+    kept.lock().unwrap_or_else(PoisonError::into_inner).insert(descriptor.digest.clone());
+    Ok(())
 }

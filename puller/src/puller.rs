@@ -1,9 +1,16 @@
 //! The puller as a thing to build and to hand around.
 
-use std::{fmt, num::NonZeroUsize, sync::Arc};
+use std::{
+    fmt,
+    num::NonZeroUsize,
+    sync::{
+        Arc,
+        atomic::{AtomicU64, Ordering},
+    },
+};
 
 use futures_util::{FutureExt as _, future::BoxFuture};
-use oci::Digest;
+use oci::{Descriptor, Digest, MediaType};
 use testbed::{
     Clock, Journal, Seed,
     clock::Participant,
@@ -12,6 +19,7 @@ use testbed::{
 
 use crate::{
     ClientProfile, Counting, Progress, RetryPolicy, Sink,
+    listing::{self, Looked},
     progress::Listener,
     pull,
     push::{self, PushTask},
@@ -31,8 +39,18 @@ pub(crate) struct Settings {
     pub(crate) journal: Journal,
     pub(crate) profile: Arc<ClientProfile>,
     pub(crate) seed: Seed,
+    /// How many sessions there were: each draws its own jitter.
+    n_sessions: AtomicU64,
     pub(crate) sink: Sink,
     pub(crate) listener: Listener,
+}
+
+impl Settings {
+    /// The seed of another session.
+    pub(crate) fn next_seed(&self) -> Seed {
+        let n = self.n_sessions.fetch_add(1, Ordering::Relaxed);
+        self.seed.child(&format!("session {n}"))
+    }
 }
 
 /// Builds a [`Puller`].
@@ -47,6 +65,7 @@ impl Puller {
             journal: journal.clone(),
             profile: Arc::new(ClientProfile::own()),
             seed: Seed::default(),
+            n_sessions: AtomicU64::new(0),
             sink: Sink::Null,
             listener: Listener::default(),
         })
@@ -77,6 +96,41 @@ impl Puller {
     /// As for [`Puller::pull`].
     pub async fn fetch_manifest(&self, task: &PullTask) -> Result<Digest, PullFailure> {
         pull::manifest_only(&self.0, &self.0.clock.enter(), task).await
+    }
+
+    /// Resolves a reference, without counting as a pull: with `HEAD`, and with `GET` where the client falls back on it.
+    ///
+    /// # Errors
+    /// As for [`Puller::pull`].
+    pub async fn head_as(&self, participant: &Participant, task: &PullTask) -> Result<Looked<Digest>, PullFailure> {
+        listing::head(&self.0, participant, task).await
+    }
+
+    /// Lists all tags of the repository of `task.image`, `page` at a time if that is given.
+    ///
+    /// # Errors
+    /// As for [`Puller::pull`]; or the list links back to itself.
+    pub async fn tags_as(
+        &self,
+        participant: &Participant,
+        task: &PullTask,
+        page: Option<u32>,
+    ) -> Result<Looked<Vec<String>>, PullFailure> {
+        listing::tags(&self.0, participant, task, page).await
+    }
+
+    /// Lists what refers to the image, of one artifact type if that is given. Where the registry has no such API, the tag
+    /// that stands in for it is read.
+    ///
+    /// # Errors
+    /// As for [`Puller::pull`].
+    pub async fn referrers_as(
+        &self,
+        participant: &Participant,
+        task: &PullTask,
+        artifact_type: Option<&MediaType>,
+    ) -> Result<Looked<Vec<Descriptor>>, PullFailure> {
+        listing::referrers(&self.0, participant, task, artifact_type).await
     }
 
     /// Pushes an image: the blobs that the registry lacks, then the manifest, whose digest is returned.

@@ -6,6 +6,8 @@
 //!
 //! Source: distribution-spec, "Pushing blobs", "POST then PUT", and "Pushing manifests".
 
+use std::sync::Arc;
+
 use http::{Method, header::LOCATION};
 use oci::{Digest, Endpoint, ImageReference, MediaType, Scope};
 use testbed::{
@@ -20,7 +22,7 @@ use crate::{
     failure::Trouble,
     local_image::{LocalBlob, LocalImage},
     puller::Settings,
-    session::{Attempts, Session},
+    session::{Attempts, Cost, Session},
     transport::{Ask, text},
 };
 
@@ -45,7 +47,8 @@ pub(crate) async fn run(
 ) -> Result<Digest, PullFailure> {
     let PushTask { image, content, credentials, from } = task;
     let scope = Scope::push(image.repository());
-    let session = Session::open(settings, image, scope, from, credentials.as_ref())?;
+    let cost = Arc::new(Cost::default());
+    let session = Session::open(settings, image.host(), scope, from, credentials.as_ref(), None, &cost)?;
 
     for blob in &content.blobs {
         push_blob(&session, participant, image, blob).await?;

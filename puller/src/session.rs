@@ -3,19 +3,21 @@
 //!
 //! How a request is made is told in `transport.rs`.
 
-use std::sync::{
-    Arc, Mutex, MutexGuard, PoisonError,
-    atomic::{AtomicU32, AtomicU64, Ordering},
+use std::{
+    sync::{
+        Arc, Mutex, MutexGuard, PoisonError,
+        atomic::{AtomicU32, AtomicU64, Ordering},
+    },
+    time::Duration,
 };
-use std::time::Duration;
 
-use oci::{Endpoint, ImageReference, RegistryHost, Scope};
+use oci::{Endpoint, RegistryHost, Scope};
 use testbed::{
-    Clock, Event, Journal,
-    clock::Participant,
+    Clock, Event, Journal, Timestamp,
+    clock::{Participant, after},
     journal::RetryWait,
     net::Vantage,
-    task::{Credentials, FailureKind, PullFailure},
+    task::{Credentials, Effort, FailureKind, PullFailure},
 };
 use url::Url;
 
@@ -26,6 +28,7 @@ use crate::{
     puller::Settings,
     token::{TokenKey, Tokens, is_loopback},
     transport::Ask,
+    words,
 };
 
 /// See the module.
@@ -37,15 +40,22 @@ pub(crate) struct Session {
     /// What tokens are asked for where the challenge does not say.
     pub(crate) scope: Scope,
     pub(crate) tokens: Tokens,
-    pub(crate) cost: Cost,
+    pub(crate) cost: Arc<Cost>,
     pub(crate) clock: Clock,
     pub(crate) listener: Listener,
+    pub(crate) profile: Arc<ClientProfile>,
+    /// Whether the version check was made. A tokio mutex, held while it is made: one is enough for all who wait for it.
+    pub(crate) greeted: tokio::sync::Mutex<bool>,
     /// A std mutex: one small value, copied in and out.
     login: Mutex<Login>,
-    journal: Journal,
-    pub(crate) profile: Arc<ClientProfile>,
     /// A std mutex: a few numbers.
     retries: Mutex<Retries>,
+    /// Until when no request is sent. A std mutex: one number.
+    paused_until: Mutex<Timestamp>,
+    /// The registry that a mirror stands for, if it is told.
+    origin: Option<RegistryHost>,
+    is_last_host: bool,
+    journal: Journal,
 }
 
 /// How the registry wants to be shown who asks, as far as it has said.
@@ -66,33 +76,41 @@ pub(crate) struct Cost {
     received_bytes: AtomicU64,
     n_resumed: AtomicU32,
     n_retries: AtomicU32,
+    /// A std mutex: a few numbers and texts.
+    effort: Mutex<Effort>,
 }
 
 impl Session {
-    /// Begins to deal with the registry of `image`.
+    /// Begins to deal with `host`: a mirror if there is an `origin`, which is told to it if it is a name.
     ///
     /// # Errors
     /// The host makes no URL.
     pub(crate) fn open(
         settings: &Settings,
-        image: &ImageReference,
+        host: &RegistryHost,
         scope: Scope,
         from: &Vantage,
         credentials: Option<&Credentials>,
+        origin: Option<Option<&RegistryHost>>,
+        cost: &Arc<Cost>,
     ) -> Result<Self, PullFailure> {
         Ok(Self {
             from: from.clone(),
             credentials: credentials.cloned(),
-            registry: registry_url(image.host())?,
+            registry: registry_url(host)?,
             scope,
             tokens: Tokens::default(),
-            cost: Cost::default(),
+            cost: Arc::clone(cost),
             clock: settings.clock.clone(),
             listener: settings.listener.clone(),
-            login: Mutex::default(),
-            journal: settings.journal.clone(),
             profile: Arc::clone(&settings.profile),
-            retries: Mutex::new(Retries::new(&settings.profile, settings.seed)),
+            greeted: tokio::sync::Mutex::new(false),
+            login: Mutex::default(),
+            retries: Mutex::new(Retries::new(&settings.profile, settings.next_seed())),
+            paused_until: Mutex::new(Timestamp::MIN),
+            is_last_host: origin.is_none(),
+            origin: origin.flatten().cloned(),
+            journal: settings.journal.clone(),
         })
     }
 
@@ -100,6 +118,9 @@ impl Session {
     pub(crate) fn url(&self, endpoint: &Endpoint) -> Url {
         let mut url = self.registry.clone();
         url.set_path(&endpoint.path());
+        if let Some(origin) = &self.origin {
+            url.query_pairs_mut().append_pair("ns", origin.as_str());
+        }
         url
     }
 
@@ -111,6 +132,31 @@ impl Session {
     /// Keeps how to log in, for the requests to come.
     pub(crate) fn set_login(&self, login: Login) {
         *self.login_slot() = login;
+    }
+
+    /// A request succeeded.
+    pub(crate) fn succeeded(&self) {
+        self.retries().succeeded();
+    }
+
+    /// Waits until requests may be sent, for a client whose requests share what a registry asks for.
+    pub(crate) async fn wait_for_pause(&self, participant: &Participant) {
+        loop {
+            let until = *self.paused_until.lock().unwrap_or_else(PoisonError::into_inner);
+            match Duration::try_from(until.duration_since(self.clock.now())) {
+                Ok(wait) if !wait.is_zero() => {
+                    self.cost.add_waited(wait);
+                    participant.sleep(wait).await;
+                }
+                _ => return,
+            }
+        }
+    }
+
+    fn pause(&self, wait: Duration) {
+        let until = after(self.clock.now(), wait);
+        let mut paused = self.paused_until.lock().unwrap_or_else(PoisonError::into_inner);
+        *paused = until.max(*paused);
     }
 
     fn retries(&self) -> MutexGuard<'_, Retries> {
@@ -159,31 +205,40 @@ impl<'a> Attempts<'a> {
         self.n_failed = 0;
     }
 
-    /// After a failed attempt: waits as the policy says, so that the caller tries again.
+    /// After a failed attempt: waits as the client's rules say, so that the caller tries again.
     ///
     /// # Errors
-    /// The policy gives up; the failure is the outcome.
+    /// The rules give up; the failure is the outcome.
     pub(crate) async fn wait_after(&mut self, trouble: Trouble) -> Result<(), PullFailure> {
-        self.n_failed += 1;
-        let Session { journal, listener, from, cost, .. } = self.session;
+        let Session { journal, listener, from, cost, profile, .. } = self.session;
+        let n_attempts = if trouble.was_challenged && profile.token.challenge_counts { 2 } else { 1 };
+        self.n_failed = self.n_failed.saturating_add(n_attempts);
         let failure = Failure {
             request: self.kind,
             cause: trouble.cause,
             retry_after: trouble.retry_after,
             now: self.session.clock.now(),
-            is_last_host: true,
+            is_last_host: self.session.is_last_host,
         };
-        let wait = match self.session.retries().after(&failure, self.n_failed) {
+        let (decision, is_shared) = {
+            let mut retries = self.session.retries();
+            (retries.after(&failure, self.n_failed), retries.is_shared(&failure))
+        };
+        let wait = match decision {
             Decision::GiveUp => return Err(trouble.failure),
             Decision::TooLong(wait) => return Err(too_long(trouble.failure, wait)),
             Decision::RetryAfter(wait) => wait,
         };
+        if is_shared {
+            self.session.pause(wait);
+        }
         cost.n_retries.fetch_add(1, Ordering::Relaxed);
+        cost.add_waited(wait);
         journal.record(Event::RetryWait(RetryWait {
             from: String::from(from.name()),
             request: self.request.clone(),
             attempt: self.n_failed,
-            cause: trouble.failure.message.clone(),
+            cause: words::without_token_ids(&trouble.failure.message),
             wait_ms: u64::try_from(wait.as_millis()).unwrap_or(u64::MAX),
         }));
         listener.tell(|| {
@@ -210,6 +265,27 @@ impl Cost {
         self.n_resumed.fetch_add(1, Ordering::Relaxed);
     }
 
+    /// A request was sent.
+    pub(crate) fn add_request(&self, kind: RequestKind) {
+        let mut effort = self.effort_slot();
+        effort.n_requests += 1;
+        effort.n_tokens += u32::from(kind == RequestKind::Token);
+    }
+
+    /// Somebody waits.
+    pub(crate) fn add_waited(&self, wait: Duration) {
+        let mut effort = self.effort_slot();
+        effort.waited = effort.waited.saturating_add(wait);
+    }
+
+    /// The registry warns; each text is kept once.
+    pub(crate) fn add_warning(&self, text: &str) {
+        let mut effort = self.effort_slot();
+        if effort.warnings.len() < MAX_WARNINGS && !effort.warnings.iter().any(|known| known == text) {
+            effort.warnings.push(String::from(text));
+        }
+    }
+
     pub(crate) fn received_bytes(&self) -> u64 {
         self.received_bytes.load(Ordering::Relaxed)
     }
@@ -221,7 +297,23 @@ impl Cost {
     pub(crate) fn n_retries(&self) -> u32 {
         self.n_retries.load(Ordering::Relaxed)
     }
+
+    pub(crate) fn effort(&self) -> Effort {
+        self.effort_slot().clone()
+    }
+
+    /// The failure of a pull, with what it has cost.
+    pub(crate) fn of_failure(&self, failure: PullFailure) -> PullFailure {
+        PullFailure { n_retries: self.n_retries(), effort: self.effort(), ..failure }
+    }
+
+    fn effort_slot(&self) -> MutexGuard<'_, Effort> {
+        self.effort.lock().unwrap_or_else(PoisonError::into_inner)
+    }
 }
+
+/// How many different warnings of one pull are kept.
+const MAX_WARNINGS: usize = 100;
 
 #[cfg(test)]
 mod tests {

@@ -1,9 +1,9 @@
 //! Tokens: what a challenge asks for, the request for it, and keeping it until it expires.
 //!
-//! A token is asked for with `GET`, once per (realm, service, scope) and pull; credentials go along as HTTP Basic. It ends
-//! `expires_in` seconds of policy time after it arrived, 60 if the answer does not say, and never before 60, as docker,
-//! podman and regclient do: the specification promises no less. `issued_at` is not read, since the clock that wrote it
-//! is not ours. The token is opaque: nobody looks into it.
+//! A token is asked for once per (realm, service, scope) and pull, with `GET`, or with `POST` by clients that have a
+//! password and prefer it. When it ends, in policy time, is the client's habit: `expires_in` after it arrived, or after
+//! `issued_at` for those who believe it, and mostly not before a minute, since the specification promises no less. The
+//! token is opaque: nobody looks into it.
 //!
 //! Source: Docker token specification; facts/registry C1, C2, E4.
 
@@ -19,10 +19,10 @@ use testbed::{
 use tokio::sync::Mutex;
 use url::{Host, Url};
 
-use crate::failure::Trouble;
-
-/// What a token answer may say, and the specification's default, in seconds.
-const MIN_LIFE_SECONDS: u64 = 60;
+use crate::{
+    client::{Issued, NoExpiry, RealmGuard, TokenHabits},
+    failure::Trouble,
+};
 
 /// What a token is for.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
@@ -51,6 +51,18 @@ impl TokenKey {
             scopes.push(wanted.to_string());
         }
         Ok(Self { realm, service: service.map(String::from), scopes })
+    }
+
+    /// The form that is posted: scopes in one field.
+    pub(crate) fn form(&self, client_id: &str, username: &str, password: &Secret) -> String {
+        let mut form = url::form_urlencoded::Serializer::new(String::new());
+        form.append_pair("grant_type", "password");
+        form.extend_pairs(self.service.as_deref().map(|service| ("service", service)));
+        form.append_pair("client_id", client_id);
+        form.append_pair("scope", &self.scopes.join(" "));
+        form.append_pair("username", username);
+        form.append_pair("password", password.expose());
+        form.finish()
     }
 
     /// The URL to ask at. `account` is what docker and podman send beside the credentials.
@@ -82,6 +94,29 @@ pub(crate) fn may_send_credentials(registry: &Url, realm: &Url) -> bool {
     realm.scheme() == "https" || (registry.scheme() == "http" && is_same_host)
 }
 
+/// Whether a client asks `realm` for a token of `registry`. `has_password` tells whether one would be sent there.
+pub(crate) fn is_trusted(guard: RealmGuard, registry: &Url, realm: &Url, has_password: bool) -> bool {
+    match guard {
+        RealmGuard::Any => true,
+        RealmGuard::AsOpen => !has_password || may_send_credentials(registry, realm),
+        RealmGuard::Public => {
+            let is_own = registry.host() == realm.host();
+            may_send_credentials(registry, realm) && (is_own || is_loopback(registry) || !is_private(realm))
+        }
+    }
+}
+
+/// Whether `url` names a private or loopback address, in digits.
+fn is_private(url: &Url) -> bool {
+    match url.host() {
+        Some(Host::Ipv4(address)) => address.is_private() || address.is_loopback() || address.is_link_local(),
+        Some(Host::Ipv6(address)) => {
+            address.is_loopback() || address.is_unique_local() || address.is_unicast_link_local()
+        }
+        Some(Host::Domain(_)) | None => false,
+    }
+}
+
 /// Whether `url` names this machine by a loopback name or address.
 pub(crate) fn is_loopback(url: &Url) -> bool {
     match url.host() {
@@ -104,6 +139,7 @@ struct TokenBody {
     token: Option<Secret>,
     access_token: Option<Secret>,
     expires_in: Option<u64>,
+    issued_at: Option<String>,
 }
 
 impl Token {
@@ -111,17 +147,32 @@ impl Token {
     ///
     /// # Errors
     /// There is none of them, as in a login page with status 200.
-    pub(crate) fn parse(body: &[u8], now: Timestamp) -> Result<Self, Trouble> {
+    pub(crate) fn parse(body: &[u8], now: Timestamp, habits: &TokenHabits) -> Result<Self, Trouble> {
         let fail = |message| Trouble::last(FailureKind::Protocol, message);
         let body: TokenBody = serde_json::from_slice(body)
             .map_err(|error| fail(format!("the token service's answer is no token: {error}")))?;
         let is_usable =
             |token: &Secret| !token.expose().is_empty() && token.expose().bytes().all(|byte| byte.is_ascii_graphic());
+        let issued_at = body.issued_at.as_deref().and_then(|text| text.parse().ok());
+        let begin = match habits.issued_at {
+            Issued::Believed => issued_at.unwrap_or(now),
+            Issued::Ignored => now,
+        };
         let value = [body.token, body.access_token].into_iter().flatten().find(is_usable);
         let value =
             value.ok_or_else(|| fail(String::from("authorization server did not include a token in the response")))?;
-        let life = Duration::from_secs(body.expires_in.unwrap_or(MIN_LIFE_SECONDS).max(MIN_LIFE_SECONDS));
-        Ok(Self { value, expires_at: after(now, life) })
+        let told = body.expires_in.filter(|seconds| *seconds > 0).map(Duration::from_secs);
+        let life = match (told, habits.no_expiry) {
+            (_, _) if !habits.expires => None,
+            (None, NoExpiry::Never) => None,
+            (None, NoExpiry::Least) => Some(habits.least_life.0),
+            (Some(told), _) => Some(told.max(habits.least_life.0)),
+        };
+        let expires_at = life.map_or(Timestamp::MAX, |life| {
+            let share = habits.renewed_at_percent.min(100);
+            after(begin, life.checked_mul(share).map_or(life, |life| life / 100))
+        });
+        Ok(Self { value, expires_at })
     }
 }
 
@@ -172,7 +223,8 @@ mod tests {
     #[test]
     fn either_field_is_the_token_and_a_minute_is_its_least_life() {
         let check = |body: &str, expected: Option<(&str, u64)>| {
-            let token = Token::parse(body.as_bytes(), Clock::DEFAULT_START).ok();
+            let habits = TokenHabits::default();
+            let token = Token::parse(body.as_bytes(), Clock::DEFAULT_START, &habits).ok();
             let life = |token: &Token| token.expires_at.duration_since(Clock::DEFAULT_START).as_secs().cast_unsigned();
             let found = token.as_ref().map(|token| (token.value.expose(), life(token)));
             assert_eq!(found, expected, "{body}");
@@ -184,6 +236,43 @@ mod tests {
         check(r#"{"token":"a\r\nx: y"}"#, None);
         check(r#"{"errors":[]}"#, None);
         check("<html>", None);
+    }
+
+    #[test]
+    fn clients_differ_in_how_long_they_keep_a_token() {
+        let check = |client: &str, body: &str, expected: Option<i64>| {
+            let habits = &crate::ClientProfile::find(client).unwrap().token;
+            let token = Token::parse(body.as_bytes(), Clock::DEFAULT_START, habits).unwrap();
+            let life = token.expires_at.duration_since(Clock::DEFAULT_START).as_secs();
+            let expected = expected.map_or(token.expires_at == Timestamp::MAX, |expected| life == expected);
+            assert!(expected, "{client} {body}: {life}");
+        };
+        let old = r#"{"token":"a","expires_in":300,"issued_at":"2025-12-31T23:50:00Z"}"#;
+        check("docker", old, Some(-300));
+        check("containerd", old, Some(300));
+        check("containerd", r#"{"token":"a"}"#, None);
+        check("containerd", r#"{"token":"a","expires_in":5}"#, Some(5));
+        check("podman", r#"{"token":"a","expires_in":5}"#, Some(60));
+        check("buildkit", r#"{"token":"a","expires_in":300}"#, Some(270));
+        check("oras", r#"{"token":"a","expires_in":5}"#, None);
+        check("docker", r#"{"token":"a","expires_in":18446744073709551615}"#, None);
+    }
+
+    #[test]
+    fn a_client_that_guards_asks_no_private_address_for_a_token() {
+        let check = |guard, realm, has_password, expected| {
+            assert_eq!(
+                is_trusted(guard, &url("https://registry.test"), &url(realm), has_password),
+                expected,
+                "{realm}"
+            );
+        };
+        check(RealmGuard::Public, "https://auth.test/token", true, true);
+        check(RealmGuard::Public, "http://auth.test/token", false, false);
+        check(RealmGuard::Public, "https://10.0.0.1/token", false, false);
+        check(RealmGuard::AsOpen, "http://auth.test/token", false, true);
+        check(RealmGuard::AsOpen, "http://auth.test/token", true, false);
+        check(RealmGuard::Any, "http://10.0.0.1/token", true, true);
     }
 
     #[test]

@@ -1,9 +1,11 @@
-//! One request: its URL, the proof of who asks, redirects, one answer to a 401, and the attempts of the retry policy.
+//! One request: its URL, the proof of who asks, redirects, one answer to a 401, and the attempts of the client's rules.
 //!
 //! - Nothing is proved before the registry asks for it; what it asked for once is sent with every later request.
 //! - A 401 is answered once per request: with a new token, or with the password if the challenge is `Basic`. A second 401
 //!   is the outcome, so a registry that refuses every token costs one token request and no more.
-//! - Redirects of reads are followed by hand, at most ten, and `Authorization` goes to the registry's own origin only.
+//! - Redirects of reads are followed by hand, and `Authorization` goes to the registry's own origin only.
+//!
+//! How tokens are asked for is told in `login.rs`.
 //!
 //! Source: facts/registry C1, C2, E4, E5; RFC 9110, "Redirection 3xx".
 
@@ -12,7 +14,9 @@ use std::{sync::Arc, time::Duration};
 use bytes::{Bytes, BytesMut};
 use http::{
     HeaderMap, Method, StatusCode,
-    header::{ACCEPT, CONTENT_TYPE, LOCATION, RANGE, RETRY_AFTER, USER_AGENT, WWW_AUTHENTICATE},
+    header::{
+        ACCEPT, CONTENT_TYPE, IF_NONE_MATCH, LOCATION, RANGE, RETRY_AFTER, USER_AGENT, WARNING, WWW_AUTHENTICATE,
+    },
 };
 use oci::{Challenge, MediaType, RangeRequest};
 use reqwest::{RequestBuilder, Response};
@@ -24,20 +28,19 @@ use tokio::time::timeout;
 use url::Url;
 
 use crate::{
-    client::{Cause, RequestKind},
-    failure::{ErrorAnswer, Trouble, shown},
-    session::{Attempts, Login, Session},
-    token::{Token, TokenKey, choose, may_send_credentials},
+    client::RequestKind,
+    failure::{Trouble, shown},
+    session::{Attempts, Session},
+    token::Token,
+    words::ErrorAnswer,
 };
 
-/// Redirects followed for one request.
-const MAX_REDIRECTS: usize = 10;
 /// How long the head of an answer may take, in wire time.
 const HEAD_DEADLINE: Duration = Duration::from_secs(60);
 /// How long a body that is read as a whole may take, in wire time.
 const BODY_DEADLINE: Duration = Duration::from_secs(60);
 /// The most of an error's or a token's body that is read.
-const MAX_SMALL_BODY_BYTES: usize = 64 * 1024;
+pub(crate) const MAX_SMALL_BODY_BYTES: usize = 64 * 1024;
 
 /// What is asked for.
 #[derive(Clone, Debug)]
@@ -45,15 +48,18 @@ pub(crate) struct Ask {
     pub(crate) kind: RequestKind,
     pub(crate) method: Method,
     pub(crate) url: Url,
-    pub(crate) accept: Option<String>,
+    /// Values of `Accept`, each a line.
+    pub(crate) accept: Vec<String>,
     pub(crate) range: Option<RangeRequest>,
+    /// The `ETag` of what is here already.
+    pub(crate) unless: Option<String>,
     pub(crate) body: Option<(MediaType, Bytes)>,
 }
 
 impl Ask {
     /// Asks with `method` and nothing else.
     pub(crate) fn new(kind: RequestKind, method: Method, url: Url) -> Self {
-        Self { kind, method, url, accept: None, range: None, body: None }
+        Self { kind, method, url, accept: Vec::new(), range: None, unless: None, body: None }
     }
 
     /// Names the request for people: `GET /v2/…`.
@@ -63,21 +69,24 @@ impl Ask {
 }
 
 /// What shows who asks.
-enum Proof {
+#[derive(Clone)]
+pub(crate) enum Proof {
     Nothing,
     Password,
     Token(Arc<Token>),
 }
 
 /// Where a request ended up.
-struct Reached {
-    response: Response,
+pub(crate) struct Reached {
+    pub(crate) response: Response,
+    /// The URL that answered.
+    pub(crate) url: Url,
     /// Not redirected to another origin.
-    is_home: bool,
+    pub(crate) is_home: bool,
 }
 
 impl Session {
-    /// Makes a request as often as the policy allows, and returns its successful answer.
+    /// Makes a request as often as the client's rules allow, and returns its successful answer.
     ///
     /// # Errors
     /// The last attempt's failure.
@@ -91,116 +100,62 @@ impl Session {
         }
     }
 
-    /// Makes a request once, authentication and redirects included. A 2xx is a success, and a 416 if a range was asked
-    /// for.
+    /// Makes a request once, authentication and redirects included. A 2xx is a success, a 416 if a range was asked for, and
+    /// a 304 if there was something to compare with.
     pub(crate) async fn exchange(&self, participant: &Participant, ask: &Ask) -> Result<Response, Trouble> {
         let proof = self.known_proof(participant).await?;
-        let Reached { response, is_home } = self.follow(ask, &self.registry, &proof).await?;
-        if response.status() != StatusCode::UNAUTHORIZED || !is_home {
-            return self.check(ask, response).await;
+        let reached = self.follow(participant, ask, &self.registry, &proof).await?;
+        if reached.response.status() != StatusCode::UNAUTHORIZED {
+            return self.check(ask, reached).await;
         }
-        let challenges = challenges(response.headers());
-        let refused = self.trouble(response).await;
-        let Some(proof) = self.answer(participant, &challenges, &proof).await? else { return Err(refused) };
-        let Reached { response, .. } = self.follow(ask, &self.registry, &proof).await?;
-        self.check(ask, response).await
-    }
-
-    /// The proof that the registry is known to want, renewed if it has expired.
-    async fn known_proof(&self, participant: &Participant) -> Result<Proof, Trouble> {
-        match self.login() {
-            Login::Unasked => Ok(Proof::Nothing),
-            Login::Basic => Ok(Proof::Password),
-            Login::Bearer(key) => self.token(participant, &key, None).await.map(Proof::Token),
-        }
-    }
-
-    /// What to send after a 401 to `sent`; nothing if there is no more to send.
-    async fn answer(
-        &self,
-        participant: &Participant,
-        challenges: &[Challenge],
-        sent: &Proof,
-    ) -> Result<Option<Proof>, Trouble> {
-        let key = match (choose(challenges), self.login()) {
-            (Some(Challenge::Bearer { realm, service, scope, .. }), _) => {
-                TokenKey::of(realm, service.as_deref(), scope.as_deref(), &self.scope)?
-            }
-            (Some(_), _) if self.credentials.is_some() && !matches!(sent, Proof::Password) => {
-                self.set_login(Login::Basic);
-                return Ok(Some(Proof::Password));
-            }
-            // Some registries forget the challenge on a 401 for a token that has expired (facts/registry C2, gcr.io).
-            (None, Login::Bearer(key)) => key,
-            _ => return Ok(None),
+        let challenges = challenges(reached.response.headers());
+        let (home, url) = (reached.is_home, reached.url.clone());
+        let refused = self.trouble(ask, reached).await;
+        let (again, origin, proof) = if home {
+            let Some(proof) = self.answer(participant, &challenges, &proof).await? else { return Err(refused) };
+            (ask.clone(), self.registry.clone(), proof)
+        } else {
+            let Some(proof) = self.answer_elsewhere(participant, &challenges, &url).await? else { return Err(refused) };
+            (Ask { url: url.clone(), ..ask.clone() }, url, proof)
         };
-        self.set_login(Login::Bearer(key.clone()));
-        let rejected = match sent {
-            Proof::Token(token) => Some(&**token),
-            Proof::Nothing | Proof::Password => None,
-        };
-        self.token(participant, &key, rejected).await.map(|token| Some(Proof::Token(token)))
-    }
-
-    async fn token(
-        &self,
-        participant: &Participant,
-        key: &TokenKey,
-        rejected: Option<&Token>,
-    ) -> Result<Arc<Token>, Trouble> {
-        let fetched = self.tokens.get(participant, key, rejected, self.fetch_token(participant, key)).await;
-        // These were attempts of a request of their own: the one that needs the token must not repeat them.
-        fetched.map_err(|failure| Trouble { failure, cause: Cause::Final, retry_after: None })
-    }
-
-    /// Asks the token service, with the credentials if there are any.
-    async fn fetch_token(&self, participant: &Participant, key: &TokenKey) -> Result<Token, PullFailure> {
-        let account = self.credentials.as_ref().map(|credentials| credentials.username.as_str());
-        if account.is_some() && !may_send_credentials(&self.registry, &key.realm) {
-            let message = format!(
-                "unauthorized: the token service {} is plain http: the password for {} is not sent there",
-                shown(&key.realm),
-                self.registry.host_str().unwrap_or_default(),
-            );
-            return Err(Trouble::last(FailureKind::Unauthorized, message).failure);
-        }
-        let proof = if account.is_some() { Proof::Password } else { Proof::Nothing };
-        let ask = Ask::new(RequestKind::Token, Method::GET, key.url(account));
-        let mut attempts = Attempts::new(self, participant, &ask);
-        loop {
-            match self.try_token(&ask, &key.realm, &proof).await {
-                Ok(token) => return Ok(token),
-                Err(trouble) => attempts.wait_after(trouble).await?,
-            }
-        }
-    }
-
-    async fn try_token(&self, ask: &Ask, realm: &Url, proof: &Proof) -> Result<Token, Trouble> {
-        let Reached { response, .. } = self.follow(ask, realm, proof).await?;
-        let response = self.check(ask, response).await?;
-        let body = read_whole(ask, response, MAX_SMALL_BODY_BYTES).await?;
-        Token::parse(&body, self.clock.now())
+        let again = async { self.check(&again, self.follow(participant, &again, &origin, &proof).await?).await };
+        again.await.map_err(|trouble| Trouble { was_challenged: true, ..trouble })
     }
 
     /// Makes the request, and makes it again where a redirect points; `proof` goes to the origin of `home` only.
-    async fn follow(&self, ask: &Ask, home: &Url, proof: &Proof) -> Result<Reached, Trouble> {
+    pub(crate) async fn follow(
+        &self,
+        participant: &Participant,
+        ask: &Ask,
+        home: &Url,
+        proof: &Proof,
+    ) -> Result<Reached, Trouble> {
+        let redirects = &self.profile.redirects;
         let mut url = ask.url.clone();
-        for _ in 0..=MAX_REDIRECTS {
+        for _ in 0..=redirects.most {
             let is_home = url.origin() == home.origin();
+            if is_home {
+                self.wait_for_pause(participant).await;
+            }
             let request = self.from.request(ask.method.clone(), &url).map_err(|error| Trouble::dial(&error))?;
             let request = headers(request, ask).header(USER_AGENT, &self.profile.user_agent);
             let request = if is_home { self.prove(request, proof) } else { request };
+            self.cost.add_request(ask.kind);
             let Ok(answered) = timeout(HEAD_DEADLINE, request.send()).await else {
                 let message = format!("{} {}: no answer for {HEAD_DEADLINE:?}", ask.method, shown(&url));
                 return Err(Trouble::network(message));
             };
             let response = answered.map_err(|error| Trouble::of_request(&ask.method, &url, error))?;
             match redirect_target(ask, &url, &response) {
+                Some(target) if url.scheme() == "https" && target.scheme() == "http" && !redirects.to_plain_http => {
+                    let message = format!("{} {}: redirected to plain http", ask.method, shown(&url));
+                    return Err(Trouble::last(FailureKind::Protocol, message));
+                }
                 Some(target) => url = target,
-                None => return Ok(Reached { response, is_home }),
+                None => return Ok(Reached { response, url, is_home }),
             }
         }
-        let message = format!("{} {}: stopped after {MAX_REDIRECTS} redirects", ask.method, shown(&ask.url));
+        let message = format!("{} {}: stopped after {} redirects", ask.method, shown(&ask.url), redirects.most);
         Err(Trouble::last(FailureKind::Protocol, message))
     }
 
@@ -214,14 +169,26 @@ impl Session {
         }
     }
 
-    async fn check(&self, ask: &Ask, response: Response) -> Result<Response, Trouble> {
-        let status = response.status();
+    pub(crate) async fn check(&self, ask: &Ask, reached: Reached) -> Result<Response, Trouble> {
+        let status = reached.response.status();
         let is_unsatisfied_range = ask.range.is_some() && status == StatusCode::RANGE_NOT_SATISFIABLE;
-        if status.is_success() || is_unsatisfied_range { Ok(response) } else { Err(self.trouble(response).await) }
+        let is_unchanged = ask.unless.is_some() && status == StatusCode::NOT_MODIFIED;
+        if !(status.is_success() || is_unsatisfied_range || is_unchanged) {
+            return Err(self.trouble(ask, reached).await);
+        }
+        self.succeeded();
+        for value in reached.response.headers().get_all(WARNING) {
+            // Others than 299 are of caches, and long gone.
+            if let Some(text) = value.to_str().ok().filter(|text| text.starts_with("299 ")) {
+                self.cost.add_warning(text);
+            }
+        }
+        Ok(reached.response)
     }
 
     /// Reads what an error answer has to say.
-    async fn trouble(&self, mut response: Response) -> Trouble {
+    pub(crate) async fn trouble(&self, ask: &Ask, reached: Reached) -> Trouble {
+        let Reached { mut response, url, .. } = reached;
         let headers = response.headers();
         let retry_after = text(headers, RETRY_AFTER).map(String::from);
         let content_type = text(headers, CONTENT_TYPE).unwrap_or_default().to_ascii_lowercase();
@@ -238,12 +205,21 @@ impl Session {
         })
         .await;
         let answer = ErrorAnswer {
+            method: &ask.method,
+            url: &url,
             status: response.status(),
             is_json: content_type.contains("json"),
             challenges: &challenges,
             body: &body,
         };
-        Trouble::of_answer(&answer, retry_after)
+        Trouble::of_answer(&answer, retry_after, &self.profile)
+    }
+
+    /// The `Accept` of this client.
+    pub(crate) fn accept(&self) -> Vec<String> {
+        let types = self.profile.accept.iter().map(ToString::to_string);
+        let types: Vec<_> = types.chain(self.profile.accepts_anything.then(|| String::from("*/*"))).collect();
+        if self.profile.joins_accept { vec![types.join(", ")] } else { types }
     }
 }
 
@@ -259,7 +235,7 @@ pub(crate) async fn read_whole(ask: &Ask, mut response: Response, max: usize) ->
     let mut body = BytesMut::new();
     let reading = async {
         while let Some(chunk) =
-            response.chunk().await.map_err(|error| Trouble::of_request(&ask.method, &ask.url, error))?
+            response.chunk().await.map_err(|error| Trouble::of_body(&ask.method, &ask.url, error))?
         {
             if chunk.len() > max - body.len() {
                 return Err(too_large());
@@ -270,7 +246,7 @@ pub(crate) async fn read_whole(ask: &Ask, mut response: Response, max: usize) ->
     };
     match timeout(BODY_DEADLINE, reading).await {
         Ok(read) => read?,
-        Err(_) => return Err(Trouble::network(format!("{}: no whole body for {BODY_DEADLINE:?}", ask.name()))),
+        Err(_) => return Err(Trouble::cut(format!("{}: no whole body for {BODY_DEADLINE:?}", ask.name()))),
     }
     Ok(body.freeze())
 }
@@ -281,11 +257,14 @@ pub(crate) fn text(headers: &HeaderMap, name: impl http::header::AsHeaderName) -
 }
 
 fn headers(mut request: RequestBuilder, ask: &Ask) -> RequestBuilder {
-    if let Some(accept) = &ask.accept {
+    for accept in &ask.accept {
         request = request.header(ACCEPT, accept);
     }
     if let Some(range) = ask.range {
         request = request.header(RANGE, range.to_string());
+    }
+    if let Some(tag) = &ask.unless {
+        request = request.header(IF_NONE_MATCH, tag);
     }
     if let Some((media_type, body)) = &ask.body {
         request = request.header(CONTENT_TYPE, media_type.as_str()).body(body.clone());
@@ -300,7 +279,7 @@ fn redirect_target(ask: &Ask, url: &Url, response: &Response) -> Option<Url> {
     url.join(location).ok()
 }
 
-fn challenges(headers: &HeaderMap) -> Vec<Challenge> {
+pub(crate) fn challenges(headers: &HeaderMap) -> Vec<Challenge> {
     let values = headers.get_all(WWW_AUTHENTICATE).into_iter().filter_map(|value| value.to_str().ok());
     values.flat_map(Challenge::parse_all).collect()
 }

@@ -1,11 +1,13 @@
 //! Expectations against what was seen: pure functions of values, each check one [`Check`].
 
 mod answer;
+mod ask;
 mod pipeline;
 mod pull;
 mod registry;
 
 pub(crate) use answer::{Answer, answer};
+pub(crate) use ask::{Seen, listed, resolved};
 pub(crate) use pipeline::{Execution, execution};
 pub(crate) use pull::{pull, push};
 pub(crate) use registry::{registry, tally};

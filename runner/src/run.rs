@@ -1,17 +1,22 @@
 //! Carries out the steps of one scenario in its world, and holds what happened against its expectations.
 
+mod ask;
 mod control;
 mod http;
 mod pipeline;
 mod pull;
 mod variables;
 
-use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::{
+    collections::HashMap,
+    sync::{Mutex, MutexGuard, PoisonError},
+};
 
 use futures_util::future::{BoxFuture, join_all};
 use testbed::{
     clock::Participant,
     journal::{Event, StepFinished, StepStarted},
+    task::PulledImage,
     yaml::Spanned,
 };
 
@@ -54,6 +59,8 @@ struct Run<'a> {
     variables: Variables,
     findings: &'a Findings,
     on_step: &'a (dyn Fn(&str) + Sync),
+    /// What the last pull of each image left. A std mutex: looked at and added to.
+    pulled: Mutex<HashMap<String, PulledImage>>,
 }
 
 /// Runs the steps of `plan` in `world`, then checks what the registries saw. A step with a false check is the last one:
@@ -67,7 +74,7 @@ pub(crate) async fn run(
     findings: &Findings,
     on_step: &(dyn Fn(&str) + Sync),
 ) -> Result<(), Broken> {
-    let run = Run { plan, world, variables: Variables::of(world), findings, on_step };
+    let run = Run { plan, world, variables: Variables::of(world), findings, on_step, pulled: Mutex::default() };
     let participant = world.clock.enter();
     let flow = run.steps(&plan.scenario.steps, "", &participant).await?;
     drop(participant);
@@ -140,6 +147,9 @@ impl Run<'_> {
             Step::Http(step) => self.http(step, span, before).await,
             Step::Pipeline(step) => self.pipeline(step, span, before, participant).await,
             Step::Pull(step) => self.pull(step, span, before, participant).await,
+            Step::Tags(step) => self.tags(step, span, before, participant).await,
+            Step::Head(step) => self.head(step, span, before, participant).await,
+            Step::Referrers(step) => self.referrers(step, span, before, participant).await,
             Step::Push(step) => self.push(step, span, before, participant).await,
             Step::Rule(step) => self.rule(step),
             Step::Limit(step) => self.limit(step),

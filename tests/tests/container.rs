@@ -63,7 +63,7 @@ async fn pulls_with_our_puller(port: u16) {
     let puller = Puller::builder(&clock, &Journal::new(&clock)).build();
     let image: ImageReference = format!("127.0.0.1:{port}/{REPOSITORY}:3").parse().expect("an image reference");
     let from = Vantage::outside("the test").expect("an HTTP client");
-    let task = PullTask { image, platform: "linux/amd64".parse().expect("a platform"), credentials: None, from };
+    let task = PullTask::new(image, from);
     let pulled = puller.pull(&task).await.unwrap_or_else(|failure| panic!("{failure}"));
     assert_eq!(pulled.n_layers, 2);
     assert!(pulled.size_bytes > 2 << 20, "{pulled:?}");

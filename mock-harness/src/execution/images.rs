@@ -75,10 +75,9 @@ impl Pulls<'_> {
             return Err(String::from("this platform was started without a pull agent"));
         };
         let task = PullTask {
-            image: reference,
             platform: self.stage.platform.clone(),
             credentials: image.login.clone(),
-            from: self.from.clone(),
+            ..PullTask::new(reference, self.from.clone())
         };
         agent.pull(self.participant, task).await.map(Pulled::Now).map_err(|failure| failure.message)
     }

@@ -7,7 +7,7 @@ use serde_json::{Value, json};
 use testbed::{
     clock::Participant,
     net::Names,
-    task::{FailureKind, PullAgent, PullFailure, PullTask, PulledImage},
+    task::{Effort, FailureKind, PullAgent, PullFailure, PullTask, PulledImage},
 };
 
 use crate::rig::{Rig, anonymous, config};
@@ -52,7 +52,13 @@ impl PullAgent for Agent {
         async move {
             if is_refused {
                 let message = format!("toomanyrequests: {image}");
-                return Err(PullFailure { kind: FailureKind::RateLimited, status: Some(429), message, n_retries: 0 });
+                return Err(PullFailure {
+                    kind: FailureKind::RateLimited,
+                    status: Some(429),
+                    message,
+                    n_retries: 0,
+                    effort: Effort::default(),
+                });
             }
             let digest: oci::Digest = format!("sha256:{}", "0".repeat(64)).parse().unwrap();
             Ok(PulledImage {
@@ -63,6 +69,8 @@ impl PullAgent for Agent {
                 received_bytes: 1,
                 n_resumed: 0,
                 n_retries: 0,
+                is_up_to_date: false,
+                effort: Effort::default(),
             })
         }
         .boxed()

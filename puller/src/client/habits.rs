@@ -37,9 +37,7 @@ pub struct TokenHabits {
     pub client_id: String,
     /// Whether `account` goes along beside the password.
     pub account: bool,
-    /// Whether a refresh token is asked for, and used later.
-    pub offline: bool,
-    /// Whether the challenge of the version check is all there is, or each 401's counts.
+    /// Which scope a token is asked for after the version check.
     pub ping_scope: PingScope,
     /// A life that is shorter is taken for this one.
     pub least_life: Wait,
@@ -223,6 +221,8 @@ pub enum MirrorsDecided {
     PerRequest,
     /// With the manifest: whoever has it is asked for the blobs too.
     WithManifest,
+    /// For the whole pull: what fails at one host begins anew at the next, without the blobs that are here already.
+    PerPull,
 }
 
 /// The words of a client's failures.
@@ -252,7 +252,6 @@ impl Default for TokenHabits {
             falls_back_on: Vec::new(),
             client_id: String::from("pullrig"),
             account: false,
-            offline: false,
             ping_scope: PingScope::Repository,
             least_life: Wait(std::time::Duration::from_secs(60)),
             no_expiry: NoExpiry::Least,

@@ -5,6 +5,7 @@ mod authentication;
 mod blobs;
 mod broken_off;
 mod chaos;
+mod clients;
 mod hosts;
 mod layout;
 mod manifests;

@@ -7,7 +7,7 @@ use std::{
     time::Duration,
 };
 
-use oci::{Platform, RangeRequest};
+use oci::RangeRequest;
 use puller::{LocalImage, Puller, PullerBuilder, RetryPolicy};
 use testbed::{
     Clock, Event, Journal, Secret, Seed,
@@ -64,12 +64,7 @@ impl World {
     }
 
     pub(crate) fn task(&self) -> PullTask {
-        PullTask {
-            image: "registry.test/app:1".parse().unwrap(),
-            platform: Platform::linux_amd64(),
-            credentials: None,
-            from: self.from(),
-        }
+        PullTask::new("registry.test/app:1".parse().unwrap(), self.from())
     }
 
     pub(crate) fn task_as_jo(&self) -> PullTask {
@@ -176,6 +171,9 @@ pub(crate) type Seen<T> = Arc<Mutex<Vec<T>>>;
 
 pub(crate) fn sane_answer(image: &LocalImage, request: &Request) -> ResponseTemplate {
     let path = request.url.path();
+    if path == "/v2/" {
+        return status(200);
+    }
     if path == MANIFEST || path == format!("/v2/app/manifests/{}", image.digest()) {
         return status(200).set_body_raw(image.manifest.to_vec(), OCI_MANIFEST);
     }

@@ -8,7 +8,7 @@ use testbed::{
     task::{PullFailure, PulledImage},
 };
 
-use super::Checks;
+use super::{Checks, ask::effort_checks};
 use crate::format::{FailureExpect, PullExpect, PullResult, PushExpect};
 
 /// Notes the checks of one pull of `image` that took `took` of policy time. The scenario's step stands at `step`, for
@@ -41,6 +41,7 @@ pub(crate) fn pull(
         let passed = is == Ok(&want.value);
         checks.note(format!("digest of {image}"), &want.value, or_failed(is), passed, want.span);
     }
+    check_effort(expect, image, seen, checks);
     let n_retries = seen.as_ref().map_or_else(|failure| failure.n_retries, |pulled| pulled.n_retries);
     let pulled = seen.as_ref();
     let counts = [
@@ -53,6 +54,24 @@ pub(crate) fn pull(
             let passed = is.is_ok_and(|is| want.value.admits(is));
             checks.note(format!("{what} of {image}"), want.value, or_failed(is), passed, want.span);
         }
+    }
+}
+
+/// Notes what a pull took, also one that failed.
+fn check_effort(expect: &PullExpect, image: &str, seen: &Result<PulledImage, PullFailure>, checks: &mut Checks) {
+    let effort = seen.as_ref().map_or_else(|failure| &failure.effort, |pulled| &pulled.effort);
+    effort_checks(image, effort, expect.requests.as_ref(), expect.tokens.as_ref(), checks);
+    if let Some(want) = &expect.warnings {
+        let n = effort.warnings.len();
+        checks.note(format!("warnings of {image}"), want.value, n, want.value.admits(n as u64), want.span);
+    }
+    if let Some(want) = &expect.waited {
+        let (wanted, is) = (testbed::duration::print(want.value.0), testbed::duration::print(effort.waited));
+        checks.note(format!("waits of {image}"), wanted, is, want.value.0 == effort.waited, want.span);
+    }
+    if let Some(want) = &expect.up_to_date {
+        let is = seen.as_ref().is_ok_and(|pulled| pulled.is_up_to_date);
+        checks.note(format!("whether {image} was up to date"), want.value, is, want.value == is, want.span);
     }
 }
 
@@ -79,7 +98,7 @@ pub(crate) fn push(
     }
 }
 
-fn check_failure(expect: &FailureExpect, image: &str, failure: &PullFailure, checks: &mut Checks) {
+pub(super) fn check_failure(expect: &FailureExpect, image: &str, failure: &PullFailure, checks: &mut Checks) {
     if let Some(want) = &expect.kind {
         let (wanted, is) = (word(&want.value), word(&failure.kind));
         checks.note(format!("kind of failure of {image}"), wanted, is, want.value == failure.kind, want.span);
@@ -98,7 +117,11 @@ fn word(value: &impl serde::Serialize) -> String {
 
 #[cfg(test)]
 mod tests {
-    use testbed::{diagnostic::Source, task::FailureKind, yaml};
+    use testbed::{
+        diagnostic::Source,
+        task::{Effort, FailureKind},
+        yaml,
+    };
 
     use super::*;
 
@@ -111,12 +134,20 @@ mod tests {
             received_bytes: 10,
             n_resumed: 1,
             n_retries: 3,
+            is_up_to_date: false,
+            effort: Effort::default(),
         }
     }
 
     fn throttled() -> PullFailure {
         let message = String::from("toomanyrequests: slow down");
-        PullFailure { kind: FailureKind::RateLimited, status: Some(429), message, n_retries: 2 }
+        PullFailure {
+            kind: FailureKind::RateLimited,
+            status: Some(429),
+            message,
+            n_retries: 2,
+            effort: Effort::default(),
+        }
     }
 
     /// Evaluates the expectation `text`, and says which of its checks are false.
@@ -152,6 +183,12 @@ mod tests {
         check("{ result: failed, retries: 0 }", Err(throttled()), &["retried requests of alpine:3"]);
         check("takes: 30s", Ok(pulled()), &[]);
         check("takes: 29s", Ok(pulled()), &["policy time of the pull of alpine:3"]);
+        check("{ requests: 0, tokens: 0, warnings: 0, waited: 0s, up-to-date: false }", Ok(pulled()), &[]);
+        check("requests: 1..", Err(throttled()), &["pull of alpine:3", "requests of alpine:3"]);
+        check("tokens: 1", Ok(pulled()), &["requests for tokens of alpine:3"]);
+        check("warnings: 1", Ok(pulled()), &["warnings of alpine:3"]);
+        check("waited: 1s", Ok(pulled()), &["waits of alpine:3"]);
+        check("up-to-date: true", Ok(pulled()), &["whether alpine:3 was up to date"]);
         check("layers: 2", Err(throttled()), &["pull of alpine:3", "layers of alpine:3"]);
     }
 

@@ -60,6 +60,21 @@ pub struct PullExpect {
     /// How many requests were sent again, also by a pull that fails.
     #[serde(default)]
     pub retries: Option<Spanned<Count>>,
+    /// How many requests it takes, those for tokens and redirects included.
+    #[serde(default)]
+    pub requests: Option<Spanned<Count>>,
+    /// How many of them are for tokens.
+    #[serde(default)]
+    pub tokens: Option<Spanned<Count>>,
+    /// How many different warnings the registry gave.
+    #[serde(default)]
+    pub warnings: Option<Spanned<Count>>,
+    /// Whether the image was here already, and nothing was fetched.
+    #[serde(default)]
+    pub up_to_date: Option<Spanned<bool>>,
+    /// The waits of all its requests, added: side by side they are more than `takes`.
+    #[serde(default)]
+    pub waited: Option<Spanned<TimeSpan>>,
     /// How much policy time it takes: `0s`, `30s`.
     #[serde(default)]
     pub takes: Option<Spanned<TimeSpan>>,

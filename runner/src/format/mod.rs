@@ -4,11 +4,14 @@
 //! are read; names and files are looked up later, by [`crate::plan`]. `scenarios/README.md` explains the format to people
 //! and [`schema`] to editors.
 
+mod ask;
 mod entries;
 mod expect;
 mod scenario;
 mod step;
 
+pub(crate) use ask::Caller;
+pub use ask::{HeadExpect, HeadStep, ListExpect, ReferrersStep, TagsStep};
 pub use entries::Entries;
 pub use expect::{
     AnswerExpect, Count, ExecutionStatus, FailureExpect, PipelineExpect, PullExpect, PullResult, PushExpect,

@@ -3,14 +3,14 @@
 use std::{collections::BTreeMap, net::IpAddr, num::NonZeroU32, time::Duration};
 
 use mock_registry::{Allow, ImageConfig, LimitConfig};
-use oci::{AccountName, ByteSize, ImageReference, Platform, PullLimit};
+use oci::{AccountName, ByteSize, ImageReference, Platform, PullLimit, RegistryHost};
 use puller::RetryPolicy;
 use schemars::JsonSchema;
 use serde::Deserialize;
 use testbed::{Secret, rule::Rule, yaml::Spanned};
 
 use super::{
-    Entries,
+    Entries, HeadStep, ReferrersStep, TagsStep,
     expect::{AnswerExpect, PipelineExpect, PullExpect, PushExpect},
 };
 
@@ -24,6 +24,12 @@ pub enum Step {
     Pipeline(Box<PipelineStep>),
     /// Pulls an image with the builtin client.
     Pull(Box<PullStep>),
+    /// Lists the tags of a repository.
+    Tags(Box<TagsStep>),
+    /// Finds out what a tag means.
+    Head(Box<HeadStep>),
+    /// Lists what refers to an image.
+    Referrers(Box<ReferrersStep>),
     /// Pushes a small image that is made for it.
     Push(Box<PushStep>),
     /// Sends one HTTP request to a host of the world.
@@ -49,6 +55,9 @@ impl Step {
             Self::HarnessApi(_) => "harness-api",
             Self::Pipeline(_) => "pipeline",
             Self::Pull(_) => "pull",
+            Self::Tags(_) => "tags",
+            Self::Head(_) => "head",
+            Self::Referrers(_) => "referrers",
             Self::Push(_) => "push",
             Self::Http(_) => "http",
             Self::Rule(_) => "rule",
@@ -180,6 +189,12 @@ pub struct PullStep {
     /// How many layers at the same time. Default: as many as the client.
     #[serde(default)]
     pub concurrency: Option<NonZeroU32>,
+    /// Hosts that are asked first, in order, if the client has mirrors for this registry: `[mirror.test]`.
+    #[serde(default)]
+    pub mirrors: Vec<RegistryHost>,
+    /// Whether the image is here already, as the last pull of it in this scenario left it.
+    #[serde(default)]
+    pub cached: bool,
     /// How often it is pulled. Default: once. Checks hold for each pull, `last` for the last one.
     #[serde(default)]
     pub repeat: Option<NonZeroU32>,

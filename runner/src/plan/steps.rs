@@ -4,6 +4,7 @@ use std::path::Path;
 
 use mock_registry::RegistryConfig;
 use oci::ByteSize;
+use puller::{ClientProfile, MirroredRegistries};
 use reqwest::header::HeaderName;
 use testbed::{
     diagnostic::{Diagnostic, Source, Span},
@@ -15,7 +16,8 @@ use url::Url;
 use super::{MAX_PUSHED_BYTES, Planner};
 use crate::{
     format::{
-        AnswerExpect, Entries, HttpStep, LimitStep, PipelineExpect, PullExpect, PullResult, PullStep, RuleStep, Step,
+        AnswerExpect, Caller, Entries, HttpStep, LimitStep, PipelineExpect, PullExpect, PullResult, PullStep, RuleStep,
+        Step,
     },
     run::variable_names,
     world::HARNESS_API,
@@ -54,6 +56,14 @@ impl Planner<'_> {
                 self.executions(&pipeline.expect, span);
             }
             Step::Pull(pull) => self.pull(pull, span),
+            Step::Tags(step) => self.caller(step.caller(), span),
+            Step::Head(step) => {
+                self.caller(step.caller(), span);
+                if step.expect.failure.is_some() && step.expect.digest.is_some() {
+                    self.complain(span, "a `head` that fails gives no digest", "take out `digest`, or `failure`");
+                }
+            }
+            Step::Referrers(step) => self.caller(step.caller(), span),
             Step::Push(push) => {
                 self.login(push.username.is_some(), push.password.is_some(), span);
                 let total = push.layers.iter().fold(0_u64, |sum, size| sum.saturating_add(size.bytes()));
@@ -126,16 +136,25 @@ impl Planner<'_> {
         self.answer(&http.capture, &http.expect);
     }
 
-    fn pull(&mut self, pull: &PullStep, span: Span) {
-        self.delegate(pull.from.as_ref());
-        self.client(pull.like.as_ref());
-        self.login(pull.username.is_some(), pull.password.is_some(), span);
-        if pull.from.is_some() && pull.source.is_some() {
+    /// What is wrong with who asks, in any step that asks as a client does.
+    fn caller(&mut self, caller: Caller<'_>, span: Span) {
+        self.delegate(caller.from);
+        self.client(caller.like);
+        self.login(caller.username.is_some(), caller.password.is_some(), span);
+        if caller.from.is_some() && caller.source.is_some() {
             self.complain(span, "both `from` and `source` say where the pull comes from", "keep one of them");
         }
-        if pull.source.is_some_and(|source| !source.is_loopback()) {
+        if caller.source.is_some_and(|source| !source.is_loopback()) {
             self.complain(span, "a pull comes from this machine", "use an address like 127.0.0.7");
         }
+        let profile = caller.like.and_then(|like| ClientProfile::find(&like.value));
+        if !caller.mirrors.is_empty() && profile.is_some_and(|profile| profile.mirrors.of == MirroredRegistries::None) {
+            self.complain(span, "this client has no mirrors", "take out `mirrors`, or be like another client");
+        }
+    }
+
+    fn pull(&mut self, pull: &PullStep, span: Span) {
+        self.caller(pull.caller(), span);
         let PullExpect { last, .. } = &pull.expect;
         self.pulls(&pull.expect, span);
         if let Some(last) = last {

@@ -1,6 +1,11 @@
 //! The steps `pull` and `push`.
 
-use std::{num::NonZeroUsize, time::Duration};
+use std::{
+    collections::HashMap,
+    num::{NonZeroU32, NonZeroUsize},
+    sync::{MutexGuard, PoisonError},
+    time::Duration,
+};
 
 use oci::{AccountName, Platform};
 use puller::{ClientProfile, LocalImage, Puller, PushTask};
@@ -9,13 +14,13 @@ use testbed::{
     clock::{Participant, Timestamp},
     diagnostic::Span,
     net::Vantage,
-    task::{Credentials, PullTask},
+    task::{Credentials, PullTask, PulledImage},
 };
 
 use super::Run;
 use crate::{
     check,
-    format::{PullStep, PushStep},
+    format::{Caller, PullStep, PushStep},
     outcome::Check,
     world::with_causes,
 };
@@ -31,33 +36,25 @@ impl Run<'_> {
         before: u64,
         participant: &Participant,
     ) -> Result<Vec<Check>, String> {
-        let seed = self.world.seed().child(&format!("pull {}", span.start));
-        let mut builder = Puller::builder(&self.world.clock, &self.world.journal).seed(seed);
-        if let Some(like) = &step.like {
-            let profile = ClientProfile::find(&like.value).ok_or_else(|| format!("no client {}", like.value))?;
-            builder = builder.client(profile);
-        }
-        if let Some(retry) = &step.retry {
-            builder = builder.policy(retry.clone());
-        }
-        let concurrency = step.concurrency.and_then(|n| NonZeroUsize::try_from(n).ok());
-        if let Some(concurrency) = concurrency {
-            builder = builder.concurrency(concurrency);
-        }
-        let puller = builder.build();
-        let task = PullTask {
-            image: step.image.value.clone(),
-            platform: step.platform.clone().map_or_else(Platform::linux_amd64, |platform| platform.0),
-            credentials: credentials(step.username.as_ref(), step.password.as_ref()),
-            from: self.place(step)?,
-        };
+        let puller = self.puller(step.caller(), step.concurrency, span)?;
+        let key = format!("{} {:?}", step.image.value, step.platform);
+        let platform = step.platform.clone().map_or_else(Platform::linux_amd64, |platform| platform.0);
+        let task = PullTask { platform, ..self.task(step.caller())? };
         let image = step.image.value.familiar();
-        let n_pulls = step.repeat.map_or(1, std::num::NonZeroU32::get);
+        let n_pulls = step.repeat.map_or(1, NonZeroU32::get);
         let mut all = Vec::new();
         for n in 1..=n_pulls {
+            let cached = self.pulled().get(&key).cloned();
+            if step.cached && cached.is_none() {
+                return Err(format!("no earlier pull of {image} in this scenario succeeded, so it is not here"));
+            }
+            let task = PullTask { cached: cached.filter(|_| step.cached), ..task.clone() };
             let begin = self.world.clock.now();
             let pulled = puller.pull_as(participant, &task).await;
             let took = since(begin, self.world.clock.now());
+            if let Ok(pulled) = &pulled {
+                self.pulled().insert(key.clone(), pulled.clone());
+            }
             let expect = step.expect.last.as_deref().filter(|_| n == n_pulls).unwrap_or(&step.expect);
             let name = if n_pulls == 1 { image.clone() } else { format!("{image} ({n} of {n_pulls})") };
             let mut checks = self.checks(before);
@@ -70,6 +67,10 @@ impl Run<'_> {
             }
         }
         Ok(all)
+    }
+
+    fn pulled(&self) -> MutexGuard<'_, HashMap<String, PulledImage>> {
+        self.pulled.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     pub(super) async fn push(
@@ -96,8 +97,41 @@ impl Run<'_> {
         Ok(checks.done())
     }
 
-    fn place(&self, step: &PullStep) -> Result<Vantage, String> {
-        match (&step.from, step.source) {
+    /// The builtin client as a step wants it.
+    pub(super) fn puller(
+        &self,
+        caller: Caller<'_>,
+        concurrency: Option<NonZeroU32>,
+        span: Span,
+    ) -> Result<Puller, String> {
+        // Steps differ in their jitter, and so do clients side by side.
+        let place = caller.source.map_or_else(String::new, |source| source.to_string());
+        let seed = self.world.seed().child(&format!("client {} {place}", span.start));
+        let mut builder = Puller::builder(&self.world.clock, &self.world.journal).seed(seed);
+        if let Some(like) = caller.like {
+            let profile = ClientProfile::find(&like.value).ok_or_else(|| format!("no client {}", like.value))?;
+            builder = builder.client(profile);
+        }
+        if let Some(retry) = caller.retry {
+            builder = builder.policy(retry.clone());
+        }
+        if let Some(concurrency) = concurrency.and_then(|n| NonZeroUsize::try_from(n).ok()) {
+            builder = builder.concurrency(concurrency);
+        }
+        Ok(builder.build())
+    }
+
+    /// What a step asks for, for `linux/amd64`.
+    pub(super) fn task(&self, caller: Caller<'_>) -> Result<PullTask, String> {
+        Ok(PullTask {
+            credentials: credentials(caller.username, caller.password),
+            mirrors: caller.mirrors.to_vec(),
+            ..PullTask::new(caller.image.value.clone(), self.place(caller)?)
+        })
+    }
+
+    fn place(&self, caller: Caller<'_>) -> Result<Vantage, String> {
+        match (caller.from, caller.source) {
             (Some(name), _) => {
                 self.world.delegate(&name.value).cloned().ok_or_else(|| format!("no delegate {}", name.value))
             }
@@ -112,6 +146,6 @@ fn credentials(username: Option<&AccountName>, password: Option<&Secret>) -> Opt
     Some(Credentials { username, password: password.cloned().unwrap_or_else(|| Secret::new("")) })
 }
 
-fn since(begin: Timestamp, end: Timestamp) -> Duration {
+pub(super) fn since(begin: Timestamp, end: Timestamp) -> Duration {
     Duration::try_from(end.duration_since(begin)).unwrap_or_default()
 }

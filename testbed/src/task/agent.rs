@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use futures_util::future::BoxFuture;
-use oci::{AccountName, ImageReference, Platform};
+use oci::{AccountName, ImageReference, Platform, RegistryHost};
 
 use super::{PullFailure, PulledImage};
 use crate::{Secret, clock::Participant, net::Vantage};
@@ -17,8 +17,19 @@ pub struct PullTask {
     pub platform: Platform,
     /// What to log in with; none is an anonymous pull.
     pub credentials: Option<Credentials>,
+    /// Hosts that are asked first, in order, if the client has mirrors for this registry.
+    pub mirrors: Vec<RegistryHost>,
+    /// The image of this name that is here already, as an earlier pull left it.
+    pub cached: Option<PulledImage>,
     /// From where: a delegate's address, and the hosts it may talk to.
     pub from: Vantage,
+}
+
+impl PullTask {
+    /// An anonymous pull for `linux/amd64`, of an image that is not here.
+    pub fn new(image: ImageReference, from: Vantage) -> Self {
+        Self { image, platform: Platform::linux_amd64(), credentials: None, mirrors: Vec::new(), cached: None, from }
+    }
 }
 
 /// A user name and a password, for one registry.

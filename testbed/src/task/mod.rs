@@ -6,4 +6,4 @@ mod outcome;
 
 #[cfg(feature = "client")]
 pub use agent::{Credentials, PullAgent, PullTask, SharedAgent};
-pub use outcome::{FailureKind, PullFailure, PulledImage};
+pub use outcome::{Effort, FailureKind, PullFailure, PulledImage};

@@ -1,6 +1,6 @@
 //! What comes of a pull task.
 
-use std::fmt;
+use std::{fmt, time::Duration};
 
 use oci::Digest;
 use serde::{Deserialize, Serialize};
@@ -22,6 +22,25 @@ pub struct PulledImage {
     pub n_resumed: u32,
     /// Requests sent again after a failure.
     pub n_retries: u32,
+    /// Whether the image was here already, and nothing was fetched.
+    #[serde(skip_serializing_if = "std::ops::Not::not")]
+    pub is_up_to_date: bool,
+    /// What it took.
+    #[serde(skip)]
+    pub effort: Effort,
+}
+
+/// What an operation of a client took, also one that failed.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Effort {
+    /// Requests sent, redirects followed and requests for tokens among them.
+    pub n_requests: u32,
+    /// Requests for tokens.
+    pub n_tokens: u32,
+    /// Waits before requests that were sent again, in policy time; those of requests side by side are added.
+    pub waited: Duration,
+    /// What the registry warned of, each once.
+    pub warnings: Vec<String>,
 }
 
 /// Why an image could not be pulled.
@@ -36,6 +55,9 @@ pub struct PullFailure {
     pub message: String,
     /// Requests sent again before it gave up.
     pub n_retries: u32,
+    /// What it took.
+    #[serde(skip)]
+    pub effort: Effort,
 }
 
 /// The kinds of failure of a pull.
