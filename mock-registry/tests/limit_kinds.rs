@@ -340,6 +340,7 @@ fn the_same_limits_can_be_asked_without_http() {
         account: None,
         source: [192, 0, 2, 1].into(),
         connection: 1,
+        is_challenged: false,
         is_index: false,
         n_bytes: 500,
     };

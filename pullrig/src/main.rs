@@ -36,6 +36,10 @@ enum Verb {
     Ctl(verb::ctl::Args),
     /// Tell which connector, image and delegate each stage of a pipeline gets, and why. Pulls nothing.
     Resolve(verb::resolve::Args),
+    /// Play a fleet that pulls one image against the limits of a registry: six hours in a moment.
+    Simulate(verb::simulate::Args),
+    /// Tell what a pull costs under the accounting of registries, and when a rollout meets their limits.
+    Cost(verb::cost::Args),
     /// Print the JSON Schema of scenario files.
     Schema(verb::schema::Args),
 }
@@ -56,6 +60,8 @@ fn main() -> ExitCode {
         Verb::Serve(args) => runtime.block_on(verb::serve::run(args)),
         Verb::Ctl(args) => runtime.block_on(verb::ctl::run(args)),
         Verb::Resolve(args) => verb::resolve::run(&args),
+        Verb::Simulate(args) => verb::simulate::run(&args),
+        Verb::Cost(args) => verb::cost::run(&args),
         Verb::Schema(args) => verb::schema::run(&args),
     };
     // Tasks that are still under way belong to worlds that nobody needs any more.

@@ -7,6 +7,7 @@
 
 mod check;
 pub mod control;
+pub mod cost;
 pub mod discover;
 pub mod format;
 pub mod outcome;
@@ -15,5 +16,6 @@ pub mod report;
 pub mod resolve;
 mod run;
 pub mod serve;
+pub mod simulate;
 pub mod suite;
 pub mod world;

@@ -35,6 +35,8 @@ pub struct Charge<'a> {
     pub source: IpAddr,
     /// On which connection.
     pub connection: u64,
+    /// Whether it is answered with a 401, for want of a token: then only what is counted before that costs something.
+    pub is_challenged: bool,
     /// Whether the answer is an index.
     pub is_index: bool,
     /// How many bytes the answer has.
@@ -102,7 +104,7 @@ impl Accounting {
         };
         let mut ruling = Ruling::default();
         self.limiter.pass(&asked, true, now, &mut ruling);
-        if ruling.refusal().is_none() {
+        if ruling.refusal().is_none() && !charge.is_challenged {
             self.limiter.pass(&asked, false, now, &mut ruling);
         }
         let answer = Settled { n_bytes: charge.n_bytes, is_index: charge.is_index, ..Settled::default() };
