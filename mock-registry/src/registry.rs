@@ -227,6 +227,11 @@ impl MockRegistry {
         ImportSpec { repository, ..image.clone() }.load(&self.state).await
     }
 
+    /// A repository as this registry calls it: `alpine` is `library/alpine` on Docker Hub.
+    pub fn place(&self, repository: RepositoryName) -> RepositoryName {
+        self.state.settings.place(repository)
+    }
+
     /// Takes a tag away; false if there is none.
     ///
     /// # Errors

@@ -229,7 +229,16 @@ impl Served {
         let control = match guard {
             None => None,
             Some((at, guard)) => {
-                let about = About { ca: ca.clone(), store: options.store, listeners: listeners.clone() };
+                let images = blueprint
+                    .registries
+                    .iter()
+                    .flat_map(|(name, config, _)| config.images.iter().map(move |image| (name.clone(), image.clone())));
+                let about = About {
+                    ca: ca.clone(),
+                    store: options.store,
+                    listeners: listeners.clone(),
+                    images: images.collect(),
+                };
                 let control = ControlServer::start(at, guard, Arc::clone(&world), about).await;
                 let control = control.map_err(WorldError::Control)?;
                 listeners.push(Listener { name: String::from(CONTROL), url: control.url(), hosts: Vec::new() });
@@ -297,6 +306,13 @@ impl FromStr for AccountRequest {
         let (name, password) = text.split_once(':').ok_or("an account is written `user:password`")?;
         let name = name.parse().map_err(|_| "what stands before the colon is no user name")?;
         Ok(Self(AccountConfig { name, password: Secret::new(password), limit: None }))
+    }
+}
+
+impl ImageRequest {
+    /// The image.
+    pub fn config(&self) -> &ImageConfig {
+        &self.0
     }
 }
 

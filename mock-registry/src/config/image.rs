@@ -4,7 +4,7 @@ use std::path::PathBuf;
 
 use oci::{ByteSize, MediaType};
 use schemars::JsonSchema;
-use serde::Deserialize;
+use serde::{Deserialize, Serialize};
 use testbed::yaml::Spanned;
 
 use super::ConfigError;
@@ -12,35 +12,35 @@ use crate::{Compression, ImageFormat, ImageSpec, ImportSpec, ReferrerSpec, image
 
 /// An image whose bytes are made up: the same seed, name and sizes give the same bytes in every registry. Or, with `from`,
 /// one that is read from a file.
-#[derive(Clone, Debug, Default, Deserialize, JsonSchema)]
+#[derive(Clone, Debug, Default, Deserialize, Serialize, JsonSchema)]
 #[serde(rename_all = "kebab-case", deny_unknown_fields, expecting = "an image")]
 pub struct ImageConfig {
     /// Repository and tag, as they are called in the registry: `harness/ci-addon:1.16.92`. Without a tag: `latest`.
     pub name: Spanned<String>,
     /// The file that it is read from, in place of all keys below: an OCI image layout, as a folder or a tar, or an archive of
     /// `docker save`. In a scenario it is relative to the scenario's folder, and below it. Default: none.
-    #[serde(default)]
+    #[serde(default, skip_serializing_if = "Option::is_none")]
     pub from: Option<Spanned<PathBuf>>,
     /// The sizes of its layers, lowest first: `[2MiB, 512KiB]`. Each is that of a tar, before it is compressed. Default:
     /// none.
-    #[serde(default)]
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub layers: Vec<ByteSize>,
     /// How the layers are compressed. Noise does not get smaller by it. Default: `none`.
-    #[serde(default)]
+    #[serde(default, skip_serializing_if = "Option::is_none")]
     pub compression: Option<Spanned<Compression>>,
     /// In whose words the manifests are written. Default: `oci`.
-    #[serde(default)]
+    #[serde(default, skip_serializing_if = "is_default")]
     pub format: ImageFormat,
     /// The platforms of its index: `[linux/amd64, linux/arm64]`. Default: one `linux/amd64` manifest and no index.
-    #[serde(default)]
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub platforms: Vec<Spanned<String>>,
     /// Artifacts that refer to what the tag names, such as signatures and bills of materials. Default: none.
-    #[serde(default)]
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub referrers: Vec<ReferrerConfig>,
 }
 
 /// An artifact that refers to an image; its blob is made up.
-#[derive(Clone, Debug, Deserialize, JsonSchema)]
+#[derive(Clone, Debug, Deserialize, Serialize, JsonSchema)]
 #[serde(rename_all = "kebab-case", deny_unknown_fields, expecting = "a referrer")]
 pub struct ReferrerConfig {
     /// What it is: `application/spdx+json`, `application/vnd.dev.sigstore.bundle.v0.3+json`. Its blob has this type too.
@@ -57,6 +57,10 @@ pub enum ImageSource {
     MadeUp(ImageSpec),
     /// It is read from a file.
     File(ImportSpec),
+}
+
+fn is_default(format: &ImageFormat) -> bool {
+    *format == ImageFormat::default()
 }
 
 fn small() -> ByteSize {

@@ -4,13 +4,13 @@
 
 use oci::MediaType;
 use schemars::JsonSchema;
-use serde::Deserialize;
+use serde::{Deserialize, Serialize};
 
 /// How layers are compressed.
 ///
 /// What is made up is noise, which no compressor makes smaller, so a compressed layer has the size of its tar and a few
 /// bytes more.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash, Deserialize, JsonSchema)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash, Deserialize, Serialize, JsonSchema)]
 #[serde(rename_all = "kebab-case")]
 pub enum Compression {
     /// Not at all: a plain tar.
@@ -23,7 +23,7 @@ pub enum Compression {
 }
 
 /// In whose words manifests are written.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash, Deserialize, JsonSchema)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash, Deserialize, Serialize, JsonSchema)]
 #[serde(rename_all = "kebab-case")]
 pub enum ImageFormat {
     /// OCI image manifests and indexes.

@@ -1,6 +1,8 @@
 //! `pullrig ctl`: the client of `serve --control`.
 
-use std::io::Write as _;
+mod lists;
+
+use std::{io::Write as _, path::PathBuf};
 
 use clap::{Subcommand, ValueEnum};
 use runner::{
@@ -8,9 +10,10 @@ use runner::{
     outcome::Exit,
 };
 use serde_json::{Value, json};
-use testbed::Secret;
+use testbed::{Secret, diagnostic::Diagnostic};
 
-use crate::terminal::{put, say, say_error};
+use self::lists::{List, ListArgs};
+use crate::terminal::{put, say, say_complaints, say_error};
 
 /// Ask and change what `pullrig serve --control` serves: its clock, its journal, its registries.
 #[derive(clap::Args)]
@@ -38,6 +41,43 @@ enum Command {
     },
     /// Print what happened.
     Journal(JournalArgs),
+    /// Tell what is served.
+    Registries,
+    /// Print or change what a registry does differently when asked something.
+    Rules(ListArgs),
+    /// Print or change what a registry allows.
+    Limits(ListArgs),
+    /// Let a limit allow more or less: `limit anonymous 5/1h`. What was used still counts.
+    Limit {
+        /// The registry, which may be left out when there is one; the limit's name; how much it allows.
+        #[arg(num_args = 2..=3, value_names = ["[REGISTRY] NAME", "ALLOW"], required = true)]
+        words: Vec<String>,
+    },
+    /// Print or change what can be pulled from a registry.
+    Images(ListArgs),
+    /// Print or change who can log in to a registry.
+    Accounts(ListArgs),
+    /// Let everything but images be as at the start: clock, limits, accounts, rules, the journal.
+    Reset,
+    /// Keep the state of everything in a file, or put it back.
+    Snapshot {
+        #[command(subcommand)]
+        change: SnapshotCommand,
+    },
+}
+
+#[derive(Subcommand)]
+enum SnapshotCommand {
+    /// Write it to a file. Passwords are not in it.
+    Save {
+        /// The file.
+        file: PathBuf,
+    },
+    /// Put back what is in a file.
+    Restore {
+        /// The file.
+        file: PathBuf,
+    },
 }
 
 #[derive(Subcommand)]
@@ -105,6 +145,22 @@ struct Session {
     json: bool,
 }
 
+/// Why something was not done.
+enum Failure {
+    /// By the control API.
+    Client(ClientError),
+    /// By us, and what to do.
+    Said(String, &'static str),
+    /// What was given cannot be read.
+    Complaints(Vec<Diagnostic>),
+}
+
+impl From<ClientError> for Failure {
+    fn from(error: ClientError) -> Self {
+        Self::Client(error)
+    }
+}
+
 pub(crate) async fn run(args: Args) -> Exit {
     let done = async {
         let client = Client::new(&args.control, args.control_token.map(Secret::new))?;
@@ -112,11 +168,28 @@ pub(crate) async fn run(args: Args) -> Exit {
         match args.command {
             Command::Clock { change } => session.clock(change).await,
             Command::Journal(args) => session.journal(args).await,
+            Command::Registries => session.registries().await,
+            Command::Rules(args) => session.list(List::Rules, args).await,
+            Command::Limits(args) => session.list(List::Limits, args).await,
+            Command::Limit { words } => session.limit(words).await,
+            Command::Images(args) => session.list(List::Images, args).await,
+            Command::Accounts(args) => session.list(List::Accounts, args).await,
+            Command::Reset => session.reset().await,
+            Command::Snapshot { change: SnapshotCommand::Save { file } } => session.save(file).await,
+            Command::Snapshot { change: SnapshotCommand::Restore { file } } => session.restore(file).await,
         }
     };
     match done.await {
         Ok(()) => Exit::Passed,
-        Err(error) => {
+        Err(Failure::Complaints(complaints)) => {
+            say_complaints(&complaints);
+            Exit::Usage
+        }
+        Err(Failure::Said(message, hint)) => {
+            say_error(&message, Some(hint));
+            Exit::Usage
+        }
+        Err(Failure::Client(error)) => {
             say_error(&error.to_string(), error.hint());
             match error {
                 ClientError::Url(_) | ClientError::Refused { .. } => Exit::Usage,
@@ -127,7 +200,7 @@ pub(crate) async fn run(args: Args) -> Exit {
 }
 
 impl Session {
-    async fn clock(&self, change: Option<ClockCommand>) -> Result<(), ClientError> {
+    async fn clock(&self, change: Option<ClockCommand>) -> Result<(), Failure> {
         let change = match change {
             None => None,
             Some(ClockCommand::Advance { by }) => Some(json!({ "advance": by })),
@@ -157,7 +230,7 @@ impl Session {
         Ok(())
     }
 
-    async fn journal(&self, args: JournalArgs) -> Result<(), ClientError> {
+    async fn journal(&self, args: JournalArgs) -> Result<(), Failure> {
         let mut query = Vec::new();
         let mut add = |name, value: Option<String>| query.extend(value.map(|value| (name, value)));
         add("actor", args.actor);
@@ -180,7 +253,54 @@ impl Session {
             let mut out = anstream::stdout().lock();
             out.write_all(piece).and_then(|()| out.flush()).is_ok()
         };
-        self.client.read(&["journal"], &query, take).await
+        Ok(self.client.read(&["journal"], &query, take).await?)
+    }
+
+    async fn registries(&self) -> Result<(), Failure> {
+        let registries = self.client.get(&["registries"]).await?;
+        self.tell(&registries, |registries| {
+            let words = |value: &Value| {
+                let words: Vec<_> = value.as_array().into_iter().flatten().map(text).collect();
+                if words.is_empty() { String::from("none") } else { words.join(", ") }
+            };
+            let line = |registry: &Value| {
+                let [name, url] = ["name", "url"].map(|key| text(&registry[key]));
+                let [hosts, limits, accounts] = ["hosts", "limits", "accounts"].map(|key| words(&registry[key]));
+                format!(
+                    "{name} {url}  hosts: {hosts}; rules: {}; limits: {limits}; accounts: {accounts}\n",
+                    registry["rules"]
+                )
+            };
+            registries.as_array().into_iter().flatten().map(line).collect()
+        });
+        Ok(())
+    }
+
+    async fn reset(&self) -> Result<(), Failure> {
+        let index = self.client.post(&["reset"], &Value::Null).await?;
+        self.tell(&index, |index| format!("reset; it is {}\n", text(&index["clock"]["now"])));
+        Ok(())
+    }
+
+    async fn save(&self, file: PathBuf) -> Result<(), Failure> {
+        let snapshot = self.client.get(&["snapshot"]).await?;
+        let written = std::fs::write(&file, format!("{snapshot:#}\n"));
+        written
+            .map_err(|error| Failure::Said(format!("{}: {error}", file.display()), "name a file that can be written"))
+    }
+
+    async fn restore(&self, file: PathBuf) -> Result<(), Failure> {
+        let fail = |error: &dyn std::fmt::Display| {
+            Failure::Said(format!("{}: {error}", file.display()), "name a file that `ctl snapshot save` wrote")
+        };
+        let content = std::fs::read(&file).map_err(|error| fail(&error))?;
+        let snapshot = serde_json::from_slice(&content).map_err(|error| fail(&error))?;
+        let restored = self.client.put(&["snapshot"], &snapshot).await?;
+        for missing in restored["missing"].as_array().into_iter().flatten() {
+            say(&format!("{} was pushed before, and is gone\n", text(missing)));
+        }
+        self.tell(&restored, |restored| format!("restored; it is {}\n", text(&restored["clock"]["now"])));
+        Ok(())
     }
 
     /// Prints `answer`, as JSON or in `words`.

@@ -82,7 +82,12 @@ pub(super) fn parse<T: DeserializeOwned>(bytes: &[u8]) -> Result<T, ApiError> {
 pub(super) fn understand<T: DeserializeOwned>(value: Value) -> Result<T, ApiError> {
     serde_path_to_error::deserialize(value).map_err(|error| {
         let path = error.path().to_string();
-        let complaint = ApiError::wrong("wrong-body", error.into_inner());
+        // What is wrong with a password may show it.
+        let message = match path.rsplit('.').next() {
+            Some("password") => String::from("this is no text"),
+            _ => error.into_inner().to_string(),
+        };
+        let complaint = ApiError::wrong("wrong-body", message);
         if path == "." { complaint } else { complaint.below(&path) }
     })
 }

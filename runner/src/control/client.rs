@@ -106,6 +106,14 @@ impl Client {
         self.send(Method::PUT, segments, Some(body)).await
     }
 
+    /// PATCH with `body` of the path of `segments` below `/v1`.
+    ///
+    /// # Errors
+    /// Nobody answers, or it is refused.
+    pub async fn patch(&self, segments: &[&str], body: &Value) -> Result<Value, ClientError> {
+        self.send(Method::PATCH, segments, Some(body)).await
+    }
+
     /// DELETE of the path of `segments` below `/v1`.
     ///
     /// # Errors

@@ -6,15 +6,22 @@
 //!
 //! Everything is read before anything is changed: a body that is wrong leaves the world as it was.
 
+mod accounts;
 mod body;
 mod client;
 mod clock;
 mod error;
 mod guard;
+mod images;
 mod index;
 mod journal;
+mod limits;
+mod openapi;
 mod registries;
+mod reset;
+mod rules;
 mod server;
+mod snapshot;
 
 pub use client::{Client, ClientError};
 pub use clock::ClockChange;

@@ -9,6 +9,7 @@ use schemars::JsonSchema;
 use serde::Serialize;
 
 use super::{body::ok, error::ApiError, server::App};
+use crate::world::HARNESS_API;
 
 /// A registry.
 #[derive(Clone, Debug, Serialize, JsonSchema)]
@@ -22,6 +23,10 @@ pub(super) struct RegistryState {
     hosts: Vec<String>,
     /// How many rules it follows.
     rules: usize,
+    /// The names of its limits, in order.
+    limits: Vec<String>,
+    /// Who can log in.
+    accounts: Vec<String>,
 }
 
 pub(super) async fn list(State(app): State<App>) -> Response {
@@ -40,6 +45,8 @@ impl RegistryState {
             url: registry.url(),
             hosts: registry.hosts(),
             rules: registry.rules().uses().len(),
+            limits: registry.limits().into_iter().map(|limit| limit.name).collect(),
+            accounts: registry.accounts().into_iter().map(|account| account.name.to_string()).collect(),
         }
     }
 }
@@ -50,6 +57,10 @@ impl App {
     /// # Errors
     /// 404: there is none.
     pub(super) fn registry(&self, name: &str) -> Result<&MockRegistry, ApiError> {
+        if name == HARNESS_API && self.world.harness().is_some() {
+            let error = ApiError::conflict("no-registry", "the Harness API is no registry");
+            return Err(error.hint("it has rules, and nothing else that is changed here"));
+        }
         let known = || self.world.registries().map(|(name, _)| name);
         self.world.registry(name).ok_or_else(|| ApiError::unknown("registry", name, known()))
     }

@@ -75,6 +75,18 @@ impl RuleBook {
         book.rules.len() < n_before
     }
 
+    /// Puts `rules` in the place of those that are there, uncounted, and returns their names.
+    pub fn replace(&self, rules: impl IntoIterator<Item = Rule>) -> Vec<String> {
+        self.book().rules.clear();
+        rules.into_iter().map(|rule| self.add(rule)).collect()
+    }
+
+    /// The rules, in order, each with its name.
+    pub fn rules(&self) -> Vec<Rule> {
+        let book = self.book();
+        book.rules.iter().map(|kept| Rule { name: Some(kept.name.clone()), ..kept.rule.clone() }).collect()
+    }
+
     /// Whether there is no rule, so that no occasion need be described.
     pub fn is_empty(&self) -> bool {
         self.book().rules.is_empty()
@@ -106,6 +118,16 @@ impl RuleBook {
     pub fn uses(&self) -> Vec<RuleUse> {
         let book = self.book();
         book.rules.iter().map(Kept::to_use).collect()
+    }
+
+    /// Puts back how often the rules that are called so were used.
+    pub fn restore_uses(&self, uses: &[RuleUse]) {
+        let mut book = self.book();
+        for kept in &mut book.rules {
+            if let Some(told) = uses.iter().find(|told| told.name == kept.name) {
+                (kept.n_matched, kept.n_fired) = (told.n_matched, told.n_fired);
+            }
+        }
     }
 
     fn book(&self) -> MutexGuard<'_, Book> {

@@ -1,74 +1,10 @@
-//! The control API of `serve`, over the wire and by `pullrig ctl`.
+//! The clock and the journal, who may come in, and what is refused.
 
 use reqwest::Method;
 use serde_json::{Value, json};
-use tests::{
-    by_hand::{ByHand, header},
-    program::{Output, run},
-    serve::Serve,
-};
+use tests::{by_hand::header, program::run};
 
-/// A served world with a control API.
-struct World {
-    serve: Serve,
-    control: ByHand,
-    url: String,
-}
-
-impl World {
-    fn start(args: &[&str]) -> Self {
-        let serve = Serve::start(args.iter().chain(&["--control", "127.0.0.1:0"]));
-        let listener = serve.listeners().iter().find(|listener| listener.name == "control").expect("a control API");
-        let url = listener.url.clone();
-        Self { control: ByHand::new(&url), url, serve }
-    }
-
-    /// Docker Hub without an account, with an image.
-    fn hub() -> Self {
-        Self::start(&["--preset", "dockerhub-anon=127.0.0.1:0", "--image", "library/alpine:3=1KiB"])
-    }
-
-    /// The status and the JSON of an answer.
-    async fn ask(&self, method: Method, target: &str, body: Option<&str>) -> (u16, Value) {
-        let mut request = self.control.request(method.clone(), target);
-        if let Some(body) = body {
-            request = request.body(String::from(body));
-        }
-        let answer = request.send().await.unwrap_or_else(|error| panic!("{method} {target}: {error:?}"));
-        let status = answer.status().as_u16();
-        let text = answer.text().await.expect("an answer");
-        (status, serde_json::from_str(&text).unwrap_or_else(|error| panic!("{method} {target}: {error}: {text}")))
-    }
-
-    async fn get(&self, target: &str) -> Value {
-        let (status, answer) = self.ask(Method::GET, target, None).await;
-        assert_eq!(status, 200, "{target}: {answer}");
-        answer
-    }
-
-    /// Asks for what is refused, and returns the error.
-    async fn refused(&self, method: Method, target: &str, body: Option<&str>, expected: u16) -> Value {
-        let (status, answer) = self.ask(method.clone(), target, body).await;
-        assert_eq!(status, expected, "{method} {target} {body:?}: {answer}");
-        assert!(answer["error"]["message"].is_string(), "{method} {target}: {answer}");
-        answer["error"].clone()
-    }
-
-    fn ctl(&self, args: &[&str]) -> Output {
-        run(["ctl", "--control", &self.url].iter().chain(args))
-    }
-
-    /// What `ctl` prints.
-    fn told(&self, args: &[&str]) -> String {
-        let output = self.ctl(args);
-        assert_eq!(output.status, 0, "{args:?}: {}", output.stderr);
-        output.stdout
-    }
-
-    fn hub_by_hand(&self) -> ByHand {
-        ByHand::new(self.serve.url())
-    }
-}
+use crate::world::World;
 
 #[tokio::test]
 async fn six_hours_pass_at_once_and_the_next_pull_passes() {
@@ -117,7 +53,7 @@ async fn wrong_requests_are_told_what_is_wrong_and_change_nothing() {
         ("POST", "/v1/clock", "", 400, "no-json", "no JSON"),
         ("POST", "/v1/clock", "{", 400, "no-json", "no JSON"),
         ("POST", "/v1/clock", &large, 413, "too-large", "more than 1048576 bytes"),
-        ("PUT", "/v1/clock", "{}", 405, "wrong-method", "/v1/clock has no such method"),
+        ("PUT", "/v1/clock", "{}", 405, "wrong-method", "/v1/clock has no PUT"),
         ("GET", "/v1/clok", "", 404, "unknown-path", "/v1/clok"),
         ("GET", "/v1/journal?status=teapot", "", 400, "wrong-query", "`teapot` is no status"),
         ("GET", "/v1/journal?statuses=4xx", "", 400, "wrong-query", "unknown field `statuses`"),

@@ -1,0 +1,7 @@
+//! The control API of `serve`, over the wire and by `pullrig ctl`, against the real program.
+
+mod clock_and_journal;
+mod lists;
+mod openapi;
+mod snapshot;
+mod world;
