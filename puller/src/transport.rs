@@ -177,10 +177,12 @@ impl Session {
             return Err(self.trouble(ask, reached).await);
         }
         self.succeeded();
-        for value in reached.response.headers().get_all(WARNING) {
-            // Others than 299 are of caches, and long gone.
-            if let Some(text) = value.to_str().ok().filter(|text| text.starts_with("299 ")) {
-                self.cost.add_warning(text);
+        if self.profile.shows_warnings {
+            for value in reached.response.headers().get_all(WARNING) {
+                // Others than 299 are of caches, and long gone.
+                if let Some(text) = value.to_str().ok().filter(|text| text.starts_with("299 ")) {
+                    self.cost.add_warning(text);
+                }
             }
         }
         Ok(reached.response)

@@ -51,6 +51,8 @@ pub struct ClientProfile {
     pub mirrors: MirrorHabits,
     /// The words of failures.
     pub messages: MessageStyle,
+    /// Whether the user sees what a registry warns of. Default false.
+    pub shows_warnings: bool,
     /// Whether names of accounts and ids of tokens are taken out of failures' texts.
     pub redacts: bool,
     /// Where the values come from: a key, and the source with its evidence mark.
@@ -132,6 +134,7 @@ impl Default for ClientProfile {
             redirects: RedirectHabits::default(),
             mirrors: MirrorHabits::default(),
             messages: MessageStyle::default(),
+            shows_warnings: false,
             redacts: false,
             sources: BTreeMap::new(),
         }
@@ -168,7 +171,18 @@ mod tests {
         for (name, text) in FILES {
             let profile = ClientProfile::find(name).unwrap();
             let Ok(node) = yaml::parse(&Source::new(name, text)) else { panic!("{name}") };
-            for key in ["order", "retry", "outer", "head", "token", "blobs", "redirects", "mirrors", "messages"] {
+            for key in [
+                "order",
+                "retry",
+                "outer",
+                "head",
+                "token",
+                "blobs",
+                "redirects",
+                "mirrors",
+                "messages",
+                "shows-warnings",
+            ] {
                 if node.get(key).is_some() {
                     let source = profile.sources.get(key).unwrap_or_else(|| panic!("{name}: {key} has no source"));
                     assert!(["[S]", "[D]", "[I]", "[U]"].iter().any(|mark| source.contains(mark)), "{name}: {source}");

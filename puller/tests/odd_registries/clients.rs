@@ -276,7 +276,7 @@ async fn what_is_sent_is_the_clients_own() {
 }
 
 #[tokio::test]
-async fn warnings_are_kept_once() {
+async fn warnings_are_kept_once_by_clients_that_show_them() {
     let odd = with_digests(|_, _| None);
     let world = World::new(image(), move |request, n| {
         odd(request, n).map(|answer| answer.insert_header("warning", r#"299 - "deprecated""#))
@@ -284,6 +284,7 @@ async fn warnings_are_kept_once() {
     .await;
     let pulled = pull_like("containerd", &world).await.unwrap();
     assert_eq!(pulled.effort.warnings, [r#"299 - "deprecated""#]);
+    assert!(pull_like("docker", &world).await.unwrap().effort.warnings.is_empty());
 }
 
 #[tokio::test]
