@@ -14,15 +14,16 @@ const ALLOWED: &[(&str, &[&str])] = &[
     ("mock-registry", &["oci", "testbed"]),
     ("mock-harness", &["oci", "testbed"]),
     ("puller", &["oci", "testbed"]),
+    ("judge", &["oci", "testbed"]),
     ("load", &["oci", "testbed", "puller"]),
-    ("runner", &["oci", "testbed", "mock-registry", "mock-harness", "puller"]),
+    ("runner", &["oci", "testbed", "mock-registry", "mock-harness", "puller", "judge"]),
     ("pullrig", &["oci", "testbed", "runner", "load"]),
     ("tests", EVERY_OTHER),
     ("benches", EVERY_OTHER),
 ];
 
 const EVERY_OTHER: &[&str] =
-    &["oci", "testbed", "mock-registry", "mock-harness", "puller", "load", "runner", "pullrig", "tests"];
+    &["oci", "testbed", "mock-registry", "mock-harness", "puller", "judge", "load", "runner", "pullrig", "tests"];
 
 /// What `oci` may not use: it has no IO, no async, no clock.
 const IMPURE: &[&str] = &["tokio", "futures-util", "hyper", "axum", "reqwest", "socket2", "jiff", "tempfile", "rand"];

@@ -41,6 +41,8 @@ enum Command {
     },
     /// Print what happened.
     Journal(JournalArgs),
+    /// Tell which pulls there were, who made them, and what they came to.
+    Pulls,
     /// Tell what is served.
     Registries,
     /// Print or change what a registry does differently when asked something.
@@ -168,6 +170,7 @@ pub(crate) async fn run(args: Args) -> Exit {
         match args.command {
             Command::Clock { change } => session.clock(change).await,
             Command::Journal(args) => session.journal(args).await,
+            Command::Pulls => session.pulls().await,
             Command::Registries => session.registries().await,
             Command::Rules(args) => session.list(List::Rules, args).await,
             Command::Limits(args) => session.list(List::Limits, args).await,
@@ -243,10 +246,7 @@ impl Session {
         add("follow", args.follow.then(|| String::from("true")));
         add("as", (!self.json).then(|| String::from("text")));
         if !self.json && args.since.is_none() {
-            let dropped = self.client.get(&[]).await?["journal"]["dropped"].as_u64().unwrap_or(0);
-            if dropped > 0 {
-                say(&format!("{dropped} older entries are gone; `pullrig serve --journal N` keeps more\n"));
-            }
+            say_dropped(self.client.get(&[]).await?["journal"]["dropped"].as_u64().unwrap_or(0));
         }
         // A reader that has seen enough (`| head`) ends it.
         let take = |piece: &[u8]| {
@@ -254,6 +254,15 @@ impl Session {
             out.write_all(piece).and_then(|()| out.flush()).is_ok()
         };
         Ok(self.client.read(&["journal"], &query, take).await?)
+    }
+
+    async fn pulls(&self) -> Result<(), Failure> {
+        let answer = self.client.get(&["pulls"]).await?;
+        if !self.json {
+            say_dropped(answer["dropped"].as_u64().unwrap_or(0));
+        }
+        self.tell(&answer, |answer| answer["pulls"].as_array().into_iter().flatten().map(pull_line).collect());
+        Ok(())
     }
 
     async fn registries(&self) -> Result<(), Failure> {
@@ -309,6 +318,39 @@ impl Session {
         // Standard output that is closed leaves nobody to tell.
         drop(put(&told));
     }
+}
+
+/// What the journal has no more.
+fn say_dropped(n_dropped: u64) {
+    if n_dropped > 0 {
+        say(&format!("{n_dropped} older entries are gone; `pullrig serve --journal N` keeps more\n"));
+    }
+}
+
+/// One pull for people, without what is as it mostly is.
+fn pull_line(pull: &Value) -> String {
+    let client = &pull["client"];
+    let agent = client["user-agent"].as_str().and_then(|agent| agent.split(' ').next());
+    let who = [Some(text(&client["source"])), agent.map(String::from), Some(text(&client["principal"]))];
+    let who: Vec<_> = who.into_iter().flatten().collect();
+    let mut line = format!("{} {} [{}] {}", pull["number"], text(&pull["image"]), who.join(" "), text(&pull["began"]));
+    line.push_str(if pull["complete"] == true { ", complete" } else { ", incomplete" });
+    let figures = [
+        ("requests", "requests"),
+        ("counted", "counted"),
+        ("refused", "refused"),
+        ("tokens", "tokens"),
+        ("resumed", "resumed"),
+        ("bytes", "bytes"),
+        ("wasted-bytes", "bytes wasted"),
+    ];
+    for (key, word) in figures {
+        if let Some(n @ 1..) = pull[key].as_u64() {
+            line.push_str(&format!(", {n} {word}"));
+        }
+    }
+    line.push('\n');
+    line
 }
 
 /// A text as it is, and anything else as JSON.

@@ -17,6 +17,7 @@ mod index;
 mod journal;
 mod limits;
 mod openapi;
+mod pulls;
 mod registries;
 mod reset;
 mod rules;

@@ -30,6 +30,7 @@ use super::{
     index::{self, Index},
     journal, limits,
     openapi::{self, Operation},
+    pulls::{self, Pulls},
     registries::{self, RegistryState},
     reset,
     rules::{self, RuleEntry},
@@ -158,6 +159,11 @@ pub(super) fn resources() -> Vec<Resource> {
             [Operation::new::<journal::Entries>("GET", "What happened, oldest first; with `follow`, as it happens.")
                 .query::<journal::JournalQuery>()
                 .or(&["application/x-ndjson", "text/event-stream", "text/plain"])],
+        ),
+        resource(
+            "/v1/pulls",
+            get(pulls::get),
+            [Operation::new::<Pulls>("GET", "The pulls that the journal tells of, and what each came to.")],
         ),
         resource(
             "/v1/reset",

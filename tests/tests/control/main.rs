@@ -3,5 +3,6 @@
 mod clock_and_journal;
 mod lists;
 mod openapi;
+mod pulls;
 mod snapshot;
 mod world;
