@@ -191,8 +191,17 @@ impl Session {
         loop {
             match self.try_token(participant, ask, realm, proof).await {
                 Ok(token) => return Ok(token),
-                Err(trouble) => attempts.wait_after(trouble).await?,
+                Err(trouble) => attempts.wait_after(self.told_of_token(trouble)).await?,
             }
+        }
+    }
+
+    /// A failure to get a token, in the words of a client that has words of its own for it.
+    fn told_of_token(&self, trouble: Trouble) -> Trouble {
+        let words = self.profile.token.too_many_requests.as_ref();
+        match words.filter(|_| trouble.cause == Cause::Status(429)) {
+            Some(words) => Trouble::last(FailureKind::RateLimited, words),
+            None => trouble,
         }
     }
 

@@ -53,6 +53,9 @@ pub struct TokenHabits {
     pub on_unauthorized: OnUnauthorized,
     /// Whether a 401 and the request that follows it are two of the attempts, or one.
     pub challenge_counts: bool,
+    /// How a 429 of the token service is told, after which nothing begins anew. Default: like any other answer.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub too_many_requests: Option<String>,
     /// Which token services are trusted with a password.
     pub realm: RealmGuard,
 }
@@ -260,6 +263,7 @@ impl Default for TokenHabits {
             renewed_at_percent: 100,
             on_unauthorized: OnUnauthorized::Refresh,
             challenge_counts: false,
+            too_many_requests: None,
             realm: RealmGuard::Any,
         }
     }
