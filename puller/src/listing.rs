@@ -33,7 +33,7 @@ const MAX_PAGES: usize = 10_000;
 /// The most bytes of one page.
 const MAX_PAGE_BYTES: usize = 16 << 20;
 
-/// What was found, and what it took.
+/// What was found, or pushed, and what it took.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Looked<T> {
     /// What was found.
@@ -219,7 +219,7 @@ fn open(settings: &Settings, task: &PullTask) -> Result<(Hosts, Arc<Cost>), Pull
     Ok((Hosts::open(settings, Asker::of(task), &cost)?, cost))
 }
 
-fn looked<T>(cost: &Cost, found: Result<T, PullFailure>) -> Result<Looked<T>, PullFailure> {
+pub(crate) fn looked<T>(cost: &Cost, found: Result<T, PullFailure>) -> Result<Looked<T>, PullFailure> {
     match found {
         Ok(found) => Ok(Looked { found, effort: cost.effort() }),
         Err(failure) => Err(cost.of_failure(failure)),

@@ -138,14 +138,14 @@ impl Puller {
     /// # Errors
     /// As for [`Puller::pull`].
     pub async fn push(&self, task: &PushTask) -> Result<Digest, PullFailure> {
-        self.push_as(&self.0.clock.enter(), task).await
+        Ok(self.push_as(&self.0.clock.enter(), task).await?.found)
     }
 
-    /// [`Puller::push`] in the place of `participant`.
+    /// [`Puller::push`] in the place of `participant`, with what it took.
     ///
     /// # Errors
     /// As for [`Puller::pull`].
-    pub async fn push_as(&self, participant: &Participant, task: &PushTask) -> Result<Digest, PullFailure> {
+    pub async fn push_as(&self, participant: &Participant, task: &PushTask) -> Result<Looked<Digest>, PullFailure> {
         push::run(&self.0, participant, task).await
     }
 }

@@ -20,6 +20,7 @@ use url::Url;
 use crate::{
     client::RequestKind,
     failure::Trouble,
+    listing::{Looked, looked},
     local_image::{LocalBlob, LocalImage},
     puller::Settings,
     session::{Attempts, Cost, Session},
@@ -44,14 +45,18 @@ pub(crate) async fn run(
     settings: &Settings,
     participant: &Participant,
     task: &PushTask,
-) -> Result<Digest, PullFailure> {
-    let PushTask { image, content, credentials, from } = task;
+) -> Result<Looked<Digest>, PullFailure> {
+    let PushTask { image, credentials, from, .. } = task;
     let scope = Scope::push(image.repository());
     let cost = Arc::new(Cost::default());
     let session = Session::open(settings, image.host(), scope, from, credentials.as_ref(), None, &cost)?;
+    looked(&cost, push(&session, participant, task).await)
+}
 
+async fn push(session: &Session, participant: &Participant, task: &PushTask) -> Result<Digest, PullFailure> {
+    let PushTask { image, content, .. } = task;
     for blob in &content.blobs {
-        push_blob(&session, participant, image, blob).await?;
+        push_blob(session, participant, image, blob).await?;
     }
     let endpoint = Endpoint::Manifest { repository: image.repository().clone(), reference: image.reference() };
     let body = Some((content.media_type.clone(), content.manifest.clone()));

@@ -7,9 +7,9 @@ mod pull;
 mod registry;
 
 pub(crate) use answer::{Answer, answer};
-pub(crate) use ask::{Seen, listed, resolved};
+pub(crate) use ask::{Seen, listed, pushed, resolved};
 pub(crate) use pipeline::{Execution, execution};
-pub(crate) use pull::{pull, push};
+pub(crate) use pull::pull;
 pub(crate) use registry::{registry, tally};
 
 use std::fmt::Display;

@@ -15,6 +15,7 @@ use std::{
 use futures_util::future::{BoxFuture, join_all};
 use testbed::{
     clock::Participant,
+    diagnostic::Span,
     journal::{Event, StepFinished, StepStarted},
     task::PulledImage,
     yaml::Spanned,
@@ -84,6 +85,16 @@ pub(crate) async fn run(
     Ok(())
 }
 
+/// Where a step stands, in its scenario and in what happens.
+#[derive(Clone, Copy)]
+struct At<'a> {
+    /// `2`, or `3.1.2` in others.
+    number: &'a str,
+    span: Span,
+    /// The journal's last entry before it.
+    before: u64,
+}
+
 /// Whether to go on with the next step.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Flow {
@@ -124,7 +135,8 @@ impl Run<'_> {
             Step::Parallel(steps) => self.parallel(steps, number, participant).await?,
             Step::Repeat(step) => self.repeat(step, number, participant).await?,
             _ => {
-                let checks = self.single(step, before, participant).await.map_err(|message| Broken {
+                let at = At { number, span: step.span, before };
+                let checks = self.single(&step.value, at, participant).await.map_err(|message| Broken {
                     message,
                     span: Some(step.span),
                     entries: (before, self.world.journal.last_seq()),
@@ -140,17 +152,17 @@ impl Run<'_> {
     }
 
     /// A step that holds no others: its checks, or why it could not be carried out.
-    async fn single(&self, step: &Spanned<Step>, before: u64, participant: &Participant) -> Result<Vec<Check>, String> {
-        let span = step.span;
-        match &step.value {
+    async fn single(&self, step: &Step, at: At<'_>, participant: &Participant) -> Result<Vec<Check>, String> {
+        let At { span, before, .. } = at;
+        match step {
             Step::HarnessApi(step) => self.harness_api(step, span, before).await,
             Step::Http(step) => self.http(step, span, before).await,
             Step::Pipeline(step) => self.pipeline(step, span, before, participant).await,
-            Step::Pull(step) => self.pull(step, span, before, participant).await,
-            Step::Tags(step) => self.tags(step, span, before, participant).await,
-            Step::Head(step) => self.head(step, span, before, participant).await,
-            Step::Referrers(step) => self.referrers(step, span, before, participant).await,
-            Step::Push(step) => self.push(step, span, before, participant).await,
+            Step::Pull(step) => self.pull(step, at, participant).await,
+            Step::Tags(step) => self.tags(step, at, participant).await,
+            Step::Head(step) => self.head(step, at, participant).await,
+            Step::Referrers(step) => self.referrers(step, at, participant).await,
+            Step::Push(step) => self.push(step, at, participant).await,
             Step::Rule(step) => self.rule(step),
             Step::Limit(step) => self.limit(step),
             Step::Image(step) => self.image(step).await,
@@ -162,15 +174,39 @@ impl Run<'_> {
         }
     }
 
-    /// Runs each of `steps` at the same time, each as a participant of its own, so that one that waits in policy time
-    /// does not move the clock under another's feet.
+    /// Runs each of `steps` at the same time.
     async fn parallel(&self, steps: &[Spanned<Step>], number: &str, parent: &Participant) -> Result<Flow, Broken> {
-        let branches = steps.iter().enumerate().map(|(index, step)| {
-            let participant = self.world.clock.enter();
-            let number = format!("{number}.{}", index + 1);
-            async move { self.step(step, &number, &participant).await }
-        });
-        let branches: Vec<_> = branches.collect();
+        let branch = |index: usize, participant| async move {
+            self.step(&steps[index], &format!("{number}.{}", index + 1), &participant).await
+        };
+        self.at_once(steps.len(), branch, parent).await
+    }
+
+    async fn repeat(&self, step: &RepeatStep, number: &str, participant: &Participant) -> Result<Flow, Broken> {
+        let n_rounds = step.times.get() as usize;
+        let prefix = |index| format!("{number}.{}.", index + 1);
+        if step.at_once {
+            let branch =
+                |index, participant| async move { self.steps(&step.steps, &prefix(index), &participant).await };
+            return self.at_once(n_rounds, branch, participant).await;
+        }
+        for index in 0..n_rounds {
+            if self.steps(&step.steps, &prefix(index), participant).await? == Flow::Stop {
+                return Ok(Flow::Stop);
+            }
+        }
+        Ok(Flow::On)
+    }
+
+    /// Runs `n` branches side by side, each as a participant of its own, so that one that waits in policy time does not move
+    /// the clock under another's feet.
+    async fn at_once<F: Future<Output = Result<Flow, Broken>>>(
+        &self,
+        n: usize,
+        branch: impl Fn(usize, Participant) -> F,
+        parent: &Participant,
+    ) -> Result<Flow, Broken> {
+        let branches: Vec<_> = (0..n).map(|index| branch(index, self.world.clock.enter())).collect();
         let mut flow = Flow::On;
         for ended in parent.wait_for(join_all(branches)).await {
             if ended? == Flow::Stop {
@@ -178,16 +214,6 @@ impl Run<'_> {
             }
         }
         Ok(flow)
-    }
-
-    async fn repeat(&self, step: &RepeatStep, number: &str, participant: &Participant) -> Result<Flow, Broken> {
-        for round in 1..=step.times.get() {
-            let prefix = format!("{number}.{round}.");
-            if self.steps(&step.steps, &prefix, participant).await? == Flow::Stop {
-                return Ok(Flow::Stop);
-            }
-        }
-        Ok(Flow::On)
     }
 
     fn check_registries(&self) {

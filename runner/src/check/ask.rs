@@ -1,4 +1,4 @@
-//! Checks of the steps `tags`, `head` and `referrers`.
+//! Checks of the steps `tags`, `head`, `referrers` and `push`.
 
 use std::time::Duration;
 
@@ -11,7 +11,7 @@ use testbed::{
 };
 
 use super::{Checks, pull::check_failure};
-use crate::format::{Count, FailureExpect, HeadExpect, ListExpect, TimeSpan};
+use crate::format::{Count, FailureExpect, HeadExpect, ListExpect, PushExpect, TimeRange};
 
 /// What came of asking.
 pub(crate) struct Seen<T> {
@@ -26,7 +26,7 @@ struct Common<'a> {
     failure: Option<&'a FailureExpect>,
     requests: Option<&'a Spanned<Count>>,
     tokens: Option<&'a Spanned<Count>>,
-    takes: Option<&'a Spanned<TimeSpan>>,
+    takes: Option<&'a Spanned<TimeRange>>,
 }
 
 /// Notes the checks of one list, called `name`.
@@ -38,7 +38,7 @@ pub(crate) fn listed<T>(expect: &ListExpect, name: &str, seen: &Seen<Vec<T>>, st
         takes: expect.takes.as_ref(),
     };
     let told = |found: &Vec<T>| format!("{} listed", found.len());
-    common.note(name, seen, told, step, checks);
+    common.note(name, "found", seen, told, step, checks);
     if let Some(want) = &expect.n {
         let n = seen.outcome.as_ref().ok().map(|looked| looked.found.len() as u64);
         let told = n.map_or_else(|| String::from("no list"), |n| n.to_string());
@@ -54,7 +54,7 @@ pub(crate) fn resolved(expect: &HeadExpect, name: &str, seen: &Seen<Digest>, ste
         tokens: expect.tokens.as_ref(),
         takes: expect.takes.as_ref(),
     };
-    common.note(name, seen, ToString::to_string, step, checks);
+    common.note(name, "found", seen, ToString::to_string, step, checks);
     if let Some(want) = &expect.digest {
         let digest = seen.outcome.as_ref().ok().map(|looked| &looked.found);
         let told = digest.map_or_else(|| String::from("no digest"), ToString::to_string);
@@ -62,9 +62,29 @@ pub(crate) fn resolved(expect: &HeadExpect, name: &str, seen: &Seen<Digest>, ste
     }
 }
 
+/// Notes the checks of one push, called `name`.
+pub(crate) fn pushed(expect: &PushExpect, name: &str, seen: &Seen<Digest>, step: Span, checks: &mut Checks) {
+    let common = Common {
+        failure: expect.failure.as_ref(),
+        requests: expect.requests.as_ref(),
+        tokens: expect.tokens.as_ref(),
+        takes: expect.takes.as_ref(),
+    };
+    common.note(name, "pushed", seen, |digest| format!("pushed as {digest}"), step, checks);
+}
+
 impl Common<'_> {
-    fn note<T>(&self, name: &str, seen: &Seen<T>, tell: impl Fn(&T) -> String, step: Span, checks: &mut Checks) {
-        let want = if self.failure.is_some() { "failed" } else { "found" };
+    /// Notes whether it succeeded, which `success` names, and what it took.
+    fn note<T>(
+        &self,
+        name: &str,
+        success: &str,
+        seen: &Seen<T>,
+        tell: impl Fn(&T) -> String,
+        step: Span,
+        checks: &mut Checks,
+    ) {
+        let want = if self.failure.is_some() { "failed" } else { success };
         let (told, effort) = match &seen.outcome {
             Ok(looked) => (tell(&looked.found), &looked.effort),
             Err(failure) => (format!("failed: {failure}"), &failure.effort),
@@ -75,8 +95,8 @@ impl Common<'_> {
         }
         effort_checks(name, effort, self.requests, self.tokens, checks);
         if let Some(want) = self.takes {
-            let (wanted, is) = (testbed::duration::print(want.value.0), testbed::duration::print(seen.took));
-            checks.note(format!("policy time of {name}"), wanted, is, want.value.0 == seen.took, want.span);
+            let (passed, is) = (want.value.admits(seen.took), testbed::duration::print(seen.took));
+            checks.note(format!("policy time of {name}"), want.value, is, passed, want.span);
         }
     }
 }
@@ -155,5 +175,26 @@ mod tests {
         check("requests: 4..", true, &["requests of head"]);
         check("failure: { kind: rate-limited }", false, &[]);
         check("{}", false, &["head"]);
+    }
+    #[test]
+    fn every_expectation_of_a_push_can_be_true_and_false() {
+        let check = |text: &str, is_pushed: bool, expected: &[&str]| {
+            let expectation: PushExpect = yaml::from_str(&Source::new("x.yaml", text)).unwrap();
+            let looked = Looked { found: Digest::of(b"a"), effort: effort() };
+            let outcome = if is_pushed { Ok(looked) } else { Err(failure()) };
+            let mut checks = Checks::from_entries(0, 0);
+            pushed(&expectation, "push", &Seen { outcome, took: Duration::ZERO }, Span::default(), &mut checks);
+            assert_eq!(false_checks(checks), expected, "{text}");
+        };
+        check("{ requests: 3, tokens: 1, takes: 0s }", true, &[]);
+        check(
+            "{ requests: 2, tokens: 0, takes: 1s }",
+            true,
+            &["requests of push", "requests for tokens of push", "policy time of push"],
+        );
+        check("{}", false, &["push"]);
+        check("{ requests: 3, failure: { kind: rate-limited } }", false, &[]);
+        check("failure: { kind: network }", false, &["kind of failure of push"]);
+        check("failure: { kind: network }", true, &["push"]);
     }
 }

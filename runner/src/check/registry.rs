@@ -43,6 +43,12 @@ pub(crate) fn registry(expect: &RegistryExpect, name: &str, entries: &[&Entry], 
         let passed = want.value.iter().copied().collect::<BTreeSet<_>>() == is;
         checks.note(format!("addresses seen by {name}"), list(&want.value), list(&is), passed, want.span);
     }
+    if let Some(want) = &expect.keys {
+        let is: BTreeSet<_> =
+            manifests.iter().filter_map(|exchange| Some(exchange.counted.as_ref()?.key.to_string())).collect();
+        let passed = want.value.iter().cloned().collect::<BTreeSet<_>>() == is;
+        checks.note(format!("keys counted by {name}"), list(&want.value), list(&is), passed, want.span);
+    }
     for want in &expect.seen {
         let is = n_seen(&want.value, &exchanges);
         let times = want.value.times.unwrap_or(Count::SOME);
@@ -213,6 +219,8 @@ mod tests {
         check("{ principals: [anonymous], sources: [127.0.0.1] }", &[]);
         check("principals: ['account:ci']", &["principals seen by hub"]);
         check("sources: [127.0.0.1, 127.0.0.2]", &["addresses seen by hub"]);
+        check("keys: [127.0.0.1]", &[]);
+        check("keys: ['2001:db8::']", &["keys counted by hub"]);
         check("seen: [{ when: { manifest: get, repository: library/* }, times: 2 }]", &[]);
         check("seen: [{ when: { manifest: get, attempt: 2 }, status: 429, times: 1 }]", &[]);
         check("seen: [{ when: { blob: get }, times: 0 }]", &[]);

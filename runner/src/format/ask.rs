@@ -9,8 +9,8 @@ use serde::Deserialize;
 use testbed::{Secret, yaml::Spanned};
 
 use super::{
-    PullStep,
-    expect::{Count, FailureExpect, TimeSpan},
+    PullStep, PushStep, TimeRange,
+    expect::{Count, FailureExpect},
 };
 
 /// `tags`: lists the tags of a repository, all pages of them.
@@ -142,7 +142,7 @@ pub struct ListExpect {
     pub tokens: Option<Spanned<Count>>,
     /// How much policy time it takes.
     #[serde(default)]
-    pub takes: Option<Spanned<TimeSpan>>,
+    pub takes: Option<Spanned<TimeRange>>,
 }
 
 /// What the answer to a `head` must be.
@@ -163,10 +163,10 @@ pub struct HeadExpect {
     pub tokens: Option<Spanned<Count>>,
     /// How much policy time it takes.
     #[serde(default)]
-    pub takes: Option<Spanned<TimeSpan>>,
+    pub takes: Option<Spanned<TimeRange>>,
 }
 
-/// Who asks in a step, and how: what `pull`, `tags`, `head` and `referrers` share.
+/// Who asks in a step, and how: what `pull`, `push`, `tags`, `head` and `referrers` share.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Caller<'a> {
     pub(crate) image: &'a Spanned<ImageReference>,
@@ -203,3 +203,19 @@ caller!(PullStep, image);
 caller!(TagsStep, of);
 caller!(HeadStep, image);
 caller!(ReferrersStep, image);
+
+impl PushStep {
+    /// Who pushes: to the registry itself, and to no mirror.
+    pub(crate) fn caller(&self) -> Caller<'_> {
+        Caller {
+            image: &self.image,
+            like: self.like.as_ref(),
+            username: self.username.as_ref(),
+            password: self.password.as_ref(),
+            from: self.from.as_ref(),
+            source: self.source,
+            retry: self.retry.as_ref(),
+            mirrors: &[],
+        }
+    }
+}

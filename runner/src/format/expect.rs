@@ -7,6 +7,8 @@ use schemars::{JsonSchema, Schema, SchemaGenerator, json_schema};
 use serde::{Deserialize, Deserializer, de};
 use testbed::{journal::ConnectorReason, rule::Matcher, task::FailureKind, yaml::Spanned};
 
+use super::TimeRange;
+
 /// What an HTTP answer must be.
 #[derive(Clone, Debug, Default, Deserialize, JsonSchema)]
 #[serde(rename_all = "kebab-case", deny_unknown_fields)]
@@ -74,10 +76,10 @@ pub struct PullExpect {
     pub up_to_date: Option<Spanned<bool>>,
     /// The waits of all its requests, added: side by side they are more than `takes`.
     #[serde(default)]
-    pub waited: Option<Spanned<TimeSpan>>,
-    /// How much policy time it takes: `0s`, `30s`.
+    pub waited: Option<Spanned<TimeRange>>,
+    /// How much policy time it takes: `0s`, `30s`, `900ms..1100ms`.
     #[serde(default)]
-    pub takes: Option<Spanned<TimeSpan>>,
+    pub takes: Option<Spanned<TimeRange>>,
     /// What the last of several must be, in place of the rest of this.
     #[serde(default)]
     pub last: Option<Box<Self>>,
@@ -90,6 +92,15 @@ pub struct PushExpect {
     /// How it fails. Default: it succeeds.
     #[serde(default)]
     pub failure: Option<FailureExpect>,
+    /// How many requests it takes, those for tokens included.
+    #[serde(default)]
+    pub requests: Option<Spanned<Count>>,
+    /// How many of them are for tokens.
+    #[serde(default)]
+    pub tokens: Option<Spanned<Count>>,
+    /// How much policy time it takes.
+    #[serde(default)]
+    pub takes: Option<Spanned<TimeRange>>,
 }
 
 /// How a pull ends.
@@ -100,6 +111,8 @@ pub enum PullResult {
     Pulled,
     /// There is no image.
     Failed,
+    /// One or the other: of a herd it is the registry that knows how many.
+    Either,
 }
 
 impl fmt::Display for PullResult {
@@ -107,6 +120,7 @@ impl fmt::Display for PullResult {
         f.write_str(match self {
             Self::Pulled => "pulled",
             Self::Failed => "failed",
+            Self::Either => "either",
         })
     }
 }
@@ -190,6 +204,10 @@ pub struct RegistryExpect {
     /// From which addresses manifests were asked for, in any order.
     #[serde(default)]
     pub sources: Option<Spanned<Vec<std::net::IpAddr>>>,
+    /// By what manifest GETs were counted, in any order, as `docker-ratelimit-source` tells it: an address, the first address
+    /// of an IPv6 /64, an account's UUID.
+    #[serde(default)]
+    pub keys: Option<Spanned<Vec<String>>>,
     /// How often exchanges like these were seen.
     #[serde(default)]
     pub seen: Vec<Spanned<Seen>>,

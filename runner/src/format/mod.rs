@@ -9,6 +9,7 @@ mod entries;
 mod expect;
 mod scenario;
 mod step;
+mod time_range;
 
 pub(crate) use ask::Caller;
 pub use ask::{HeadExpect, HeadStep, ListExpect, ReferrersStep, TagsStep};
@@ -22,3 +23,4 @@ pub use step::{
     AdvanceStep, HarnessApiStep, HttpStep, ImageStep, LimitSetting, LimitStep, PipelineStep, PlatformName, PullStep,
     PushStep, RepeatStep, RuleStep, Step,
 };
+pub use time_range::TimeRange;

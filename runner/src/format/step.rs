@@ -238,6 +238,18 @@ pub struct PushStep {
     /// The account's password.
     #[serde(default)]
     pub password: Option<Secret>,
+    /// The delegate that pushes. Default: a client of its own that may reach every host.
+    #[serde(default)]
+    pub from: Option<Spanned<String>>,
+    /// The loopback address that it comes from. Default: that of `from`, or 127.0.0.1.
+    #[serde(default)]
+    pub source: Option<IpAddr>,
+    /// The client that it behaves as, as far as attempts and tokens go. Default: `pullrig`.
+    #[serde(default)]
+    pub like: Option<Spanned<String>>,
+    /// How it tries again, in place of how the client does.
+    #[serde(default)]
+    pub retry: Option<RetryPolicy>,
     /// What the push must be.
     #[serde(default)]
     pub expect: PushExpect,
@@ -322,12 +334,15 @@ pub struct AdvanceStep(
     pub Duration,
 );
 
-/// `repeat`: steps, several times.
+/// `repeat`: steps, several times, one after the other or at once.
 #[derive(Clone, Debug, Deserialize, JsonSchema)]
 #[serde(rename_all = "kebab-case", deny_unknown_fields)]
 pub struct RepeatStep {
     /// How often.
     pub times: NonZeroU32,
+    /// Whether all begin at the same time, as a herd does. Default false.
+    #[serde(default)]
+    pub at_once: bool,
     /// What.
     pub steps: Vec<Spanned<Step>>,
 }

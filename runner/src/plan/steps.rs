@@ -65,7 +65,7 @@ impl Planner<'_> {
             }
             Step::Referrers(step) => self.caller(step.caller(), span),
             Step::Push(push) => {
-                self.login(push.username.is_some(), push.password.is_some(), span);
+                self.caller(push.caller(), span);
                 let total = push.layers.iter().fold(0_u64, |sum, size| sum.saturating_add(size.bytes()));
                 if total > MAX_PUSHED_BYTES {
                     let most = ByteSize(MAX_PUSHED_BYTES);
@@ -168,7 +168,7 @@ impl Planner<'_> {
     /// What a pull cannot be at once.
     fn pulls(&mut self, expect: &PullExpect, span: Span) {
         let result = expect.result.as_ref();
-        let fails = expect.failure.is_some() || result.is_some_and(|result| result.value == PullResult::Failed);
+        let fails = expect.failure.is_some() || result.is_some_and(|result| result.value != PullResult::Pulled);
         if expect.failure.is_some() && result.is_some_and(|result| result.value == PullResult::Pulled) {
             self.complain(span, "a pull that succeeds has no `failure`", "take out `failure`, or `result: pulled`");
         }

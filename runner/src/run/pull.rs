@@ -12,14 +12,13 @@ use puller::{ClientProfile, LocalImage, Puller, PushTask};
 use testbed::{
     Secret,
     clock::{Participant, Timestamp},
-    diagnostic::Span,
     net::Vantage,
     task::{Credentials, PullTask, PulledImage},
 };
 
-use super::Run;
+use super::{At, Run};
 use crate::{
-    check,
+    check::{self, Seen},
     format::{Caller, PullStep, PushStep},
     outcome::Check,
     world::with_causes,
@@ -32,11 +31,10 @@ impl Run<'_> {
     pub(super) async fn pull(
         &self,
         step: &PullStep,
-        span: Span,
-        before: u64,
+        at: At<'_>,
         participant: &Participant,
     ) -> Result<Vec<Check>, String> {
-        let puller = self.puller(step.caller(), step.concurrency, span)?;
+        let puller = self.puller(step.caller(), step.concurrency, at.number)?;
         let key = format!("{} {:?}", step.image.value, step.platform);
         let platform = step.platform.clone().map_or_else(Platform::linux_amd64, |platform| platform.0);
         let task = PullTask { platform, ..self.task(step.caller())? };
@@ -57,8 +55,8 @@ impl Run<'_> {
             }
             let expect = step.expect.last.as_deref().filter(|_| n == n_pulls).unwrap_or(&step.expect);
             let name = if n_pulls == 1 { image.clone() } else { format!("{image} ({n} of {n_pulls})") };
-            let mut checks = self.checks(before);
-            check::pull(expect, &name, &pulled, took, span, &mut checks);
+            let mut checks = self.checks(at.before);
+            check::pull(expect, &name, &pulled, took, at.span, &mut checks);
             let checks = checks.done();
             let is_false = checks.iter().any(|check| !check.passed);
             all.extend(checks);
@@ -76,8 +74,7 @@ impl Run<'_> {
     pub(super) async fn push(
         &self,
         step: &PushStep,
-        span: Span,
-        before: u64,
+        at: At<'_>,
         participant: &Participant,
     ) -> Result<Vec<Check>, String> {
         let sizes: Result<Vec<_>, _> = step.layers.iter().map(|size| usize::try_from(size.bytes())).collect();
@@ -88,25 +85,26 @@ impl Run<'_> {
             image: image.clone(),
             content: LocalImage::synthetic(self.world.seed().child(&image.to_string()), &sizes),
             credentials: credentials(step.username.as_ref(), step.password.as_ref()),
-            from: self.world.client().clone(),
+            from: self.place(step.caller())?,
         };
-        let puller = Puller::builder(&self.world.clock, &self.world.journal).build();
-        let pushed = puller.push_as(participant, &task).await;
-        let mut checks = self.checks(before);
-        check::push(&step.expect, &image.familiar(), &pushed, span, &mut checks);
+        let puller = self.puller(step.caller(), None, at.number)?;
+        let begin = self.world.clock.now();
+        let outcome = puller.push_as(participant, &task).await;
+        let pushed = Seen { outcome, took: since(begin, self.world.clock.now()) };
+        let mut checks = self.checks(at.before);
+        check::pushed(&step.expect, &format!("push of {}", image.familiar()), &pushed, at.span, &mut checks);
         Ok(checks.done())
     }
 
-    /// The builtin client as a step wants it.
+    /// The builtin client as the step of that number wants it.
     pub(super) fn puller(
         &self,
         caller: Caller<'_>,
         concurrency: Option<NonZeroU32>,
-        span: Span,
+        number: &str,
     ) -> Result<Puller, String> {
         // Steps differ in their jitter, and so do clients side by side.
-        let place = caller.source.map_or_else(String::new, |source| source.to_string());
-        let seed = self.world.seed().child(&format!("client {} {place}", span.start));
+        let seed = self.world.seed().child(&format!("client of step {number}"));
         let mut builder = Puller::builder(&self.world.clock, &self.world.journal).seed(seed);
         if let Some(like) = caller.like {
             let profile = ClientProfile::find(&like.value).ok_or_else(|| format!("no client {}", like.value))?;
