@@ -114,7 +114,10 @@ pub use expect::Expect;
 pub use image::{Compression, ImageFormat, ImageSpec, ImageSpecError, ReferrerSpec};
 pub use import::{ImportError, ImportSpec};
 pub use limit::{Accounting, Charge, LimitUsage, Outcome, RefusedBy};
-pub use preset::{preset_about, preset_names};
+pub use preset::{
+    Description, Evidence, Known, Mark, Preset, Section, Statement, answer_in_words, closest_preset, is_preset_file,
+    preset_about, preset_names,
+};
 pub use registry::{Builder, Limited, MockRegistry, StartError};
 pub use store::StoreError;
 

@@ -19,7 +19,7 @@ use thiserror::Error;
 
 use crate::{
     ACCOUNTS, ANONYMOUS, AccountConfig, Allow, ConfigError, Expect, ImageSource, ImageSpec, ImageSpecError,
-    ImportError, ImportSpec, LimitConfig, LimitUsage, Protocol, RegistryConfig, StoreError,
+    ImportError, ImportSpec, LimitConfig, LimitUsage, Preset, Protocol, RegistryConfig, StoreError,
     accounts::Account,
     app::app,
     config::{check, check_accounts, check_each, set},
@@ -406,6 +406,12 @@ impl Builder {
     /// Which real registry it plays, as [`preset_names`](crate::preset_names) lists them. Default: `generic`.
     pub fn preset(mut self, name: &str) -> Self {
         self.config.preset = Some(String::from(name).into());
+        self
+    }
+
+    /// A preset that was read from a file, in place of one by name.
+    pub fn preset_file(mut self, preset: Preset) -> Self {
+        self.config.preset_file = Some(preset);
         self
     }
 

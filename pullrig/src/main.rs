@@ -40,6 +40,8 @@ enum Verb {
     Simulate(verb::simulate::Args),
     /// Tell what a pull costs under the accounting of registries, and when a rollout meets their limits.
     Cost(verb::cost::Args),
+    /// List the registries that can be played, and tell what each is like, with the source of every value.
+    Presets(verb::presets::Args),
     /// Print the JSON Schema of scenario files.
     Schema(verb::schema::Args),
 }
@@ -62,6 +64,7 @@ fn main() -> ExitCode {
         Verb::Resolve(args) => verb::resolve::run(&args),
         Verb::Simulate(args) => verb::simulate::run(&args),
         Verb::Cost(args) => verb::cost::run(&args),
+        Verb::Presets(args) => verb::presets::run(&args),
         Verb::Schema(args) => verb::schema::run(&args),
     };
     // Tasks that are still under way belong to worlds that nobody needs any more.

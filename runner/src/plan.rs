@@ -1,12 +1,13 @@
 //! From a scenario file to a plan: every name known, every file read, every complaint at once.
 
 mod images;
+mod presets;
 mod steps;
 
 use std::{collections::BTreeMap, io::Read as _, path::Path};
 
 use mock_harness::{Account, Pipeline, PlatformConfig};
-use mock_registry::RegistryConfig;
+use mock_registry::{RegistryConfig, is_preset_file};
 use puller::ClientProfile;
 use serde_json::{Map, Value, json};
 use serde_json_path::JsonPath;
@@ -22,6 +23,7 @@ use crate::{
 };
 
 use images::{find_images, is_below};
+use presets::find_presets;
 
 /// The most that a push step pushes, which is held in memory: 256 MiB.
 const MAX_PUSHED_BYTES: u64 = 256 << 20;
@@ -75,7 +77,8 @@ impl Plan {
     ) -> Result<Self, Vec<Diagnostic>> {
         let document = yaml::parse(source)?;
         let mut scenario: Scenario = yaml::from_node(source, &document)?;
-        let complaints = find_images(&mut scenario, source, folder);
+        let mut complaints = find_images(&mut scenario, source, folder);
+        complaints.extend(find_presets(&mut scenario, source, &read));
         let rules = scenario.registries.iter().flat_map(|(registry, config)| {
             config.rules.iter().filter_map(|rule| Some((registry.value.clone(), rule.value.name.clone()?)))
         });
@@ -181,6 +184,10 @@ impl Planner<'_> {
             }
             let section = self.document.get("registries").and_then(|registries| registries.get(&name.value));
             for error in config.check().err().unwrap_or_default() {
+                if error.field == "preset" && config.preset.as_ref().is_some_and(|preset| is_preset_file(preset)) {
+                    // What is wrong with the file has been said.
+                    continue;
+                }
                 let span = error.span.or_else(|| locate(section, &error.field)).unwrap_or(name.span);
                 self.registry_complaint(error, span);
             }
@@ -463,6 +470,31 @@ mod tests {
                  no `manifest.json`",
             ],
         );
+    }
+
+    #[test]
+    fn presets_are_in_files_below_the_scenario() {
+        check(
+            "scenario: x\nregistries:\n  a: { preset: ../hub.yaml }\n  b: { preset: ./nowhere.yaml }\n  \
+             c: { preset: p.yaml, accounts: [{ name: ci, password: x }] }\nsteps: [advance: 1s]\n",
+            &[
+                "p.yaml:1:1: unknown key `pipeline` in a preset",
+                "p.yaml:1:1: missing key `about` in a preset",
+                "x.yaml:3:16: ../hub.yaml is not below the scenario's folder",
+                "x.yaml:4:16: cannot read ./nowhere.yaml",
+            ],
+        );
+    }
+
+    #[test]
+    fn a_preset_of_ones_own_is_played() {
+        let text = "scenario: x\nregistries: { hub: { preset: ./mine.yaml, limit: 3/1h } }\nsteps: [advance: 1s]\n";
+        let mine = "about: x\nbase: dockerhub\nlimit: 10/1h\nhosts: [mine.test]\n";
+        let read = |name: &Path| Ok(Source::new(name.display().to_string(), mine));
+        let plan = Plan::new(&Source::new("x.yaml", text), Path::new(""), read);
+        // It checks nothing, and has no other fault.
+        let complaints = plan.err().unwrap_or_default();
+        assert!(complaints.iter().all(|complaint| complaint.message.contains("checks nothing")), "{complaints:?}");
     }
 
     #[test]

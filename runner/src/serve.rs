@@ -25,6 +25,7 @@ use thiserror::Error;
 use crate::{
     control::{About, ControlOptions, ControlServer, Guard},
     plan::Plan,
+    presets,
     world::{Blueprint, HARNESS_API, World, WorldError, with_causes},
 };
 
@@ -65,10 +66,10 @@ pub struct ServeOptions {
     pub control: Option<ControlOptions>,
 }
 
-/// A preset, and where it listens: `dockerhub-anon=127.0.0.1:5000`.
+/// A preset, and where it listens: `dockerhub-anon=127.0.0.1:5000`, `./mine.yaml`.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct PresetRequest {
-    /// The preset's name.
+    /// The preset's name, or the path of its file.
     pub preset: String,
     /// The address; none is a loopback port of the system's choice.
     pub at: Option<SocketAddr>,
@@ -151,12 +152,15 @@ impl Served {
         let mut registries = Vec::new();
         let mut n_of = BTreeMap::<String, usize>::new();
         for PresetRequest { preset, at } in request.presets {
-            let n = n_of.entry(preset.clone()).and_modify(|n| *n += 1).or_insert(1);
-            let name = if *n == 1 { preset.clone() } else { format!("{preset}-{n}") };
-            let mut config = RegistryConfig {
-                preset: Some(Spanned::from(preset.clone())),
-                images: images.clone(),
-                ..RegistryConfig::default()
+            let name = presets::name_of(&preset);
+            let n = n_of.entry(name.clone()).and_modify(|n| *n += 1).or_insert(1);
+            let name = if *n == 1 { name } else { format!("{name}-{n}") };
+            let mut config = match presets::registry(&preset) {
+                Ok(config) => RegistryConfig { images: images.clone(), ..config },
+                Err(wrong) => {
+                    complaints.extend(wrong);
+                    continue;
+                }
             };
             if config.asks_for_login() {
                 config.accounts = request.accounts.iter().map(|account| account.0.clone()).collect();

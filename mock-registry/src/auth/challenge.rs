@@ -13,7 +13,7 @@ use crate::{
 
 /// What is wrong with the token that was shown.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum ChallengeError {
+pub(crate) enum ChallengeError {
     /// Expired, malformed, revoked, or for another registry.
     InvalidToken,
     /// Valid, but it does not allow this.
@@ -23,7 +23,7 @@ pub(super) enum ChallengeError {
 /// The values of `WWW-Authenticate` for a request to `endpoint` that came to `host` and needs these scopes.
 ///
 /// Source: facts/registry B1, C2.
-pub(super) fn compose_challenges(
+pub(crate) fn compose_challenges(
     settings: &Settings,
     host: &str,
     endpoint: &Endpoint,

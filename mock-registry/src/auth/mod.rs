@@ -12,7 +12,7 @@ mod identity;
 mod token;
 
 pub(crate) use authorize::{authorize, compose_refusal};
-pub(crate) use challenge::join_scopes;
+pub(crate) use challenge::{compose_challenges, join_scopes};
 pub(crate) use grant::{grant, may_pull};
 pub(crate) use identity::{Identity, Proof};
 pub(crate) use token::{Tokens, Wish};

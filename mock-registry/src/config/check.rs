@@ -20,7 +20,7 @@ use super::{
 use crate::{
     accounts::Account,
     image::in_library,
-    preset::{self, Preset, preset_names},
+    preset::{self, Preset, PresetFile, no_preset},
     settings::Settings,
 };
 
@@ -55,7 +55,7 @@ impl ConfigError {
     }
 
     /// The same about a part of `section`.
-    pub(super) fn below(self, section: &str) -> Self {
+    pub(crate) fn below(self, section: &str) -> Self {
         let field = if self.field.is_empty() { section.to_owned() } else { format!("{section}.{}", self.field) };
         Self { field, ..self }
     }
@@ -72,7 +72,7 @@ impl RegistryConfig {
 
     /// Whether a registry with this asks clients who they are. False if the preset is unknown.
     pub fn asks_for_login(&self) -> bool {
-        let auth = self.auth.or_else(|| Preset::find(preset_name(self)).map(|preset| preset.auth));
+        let auth = self.auth.or_else(|| find_preset(self).ok().map(|preset| preset.auth));
         auth.is_some_and(|auth| auth != AuthConfig::None)
     }
 
@@ -84,11 +84,10 @@ impl RegistryConfig {
     /// The host names that a registry with this answers under, those of its token endpoint and of its second host included.
     /// Empty if the preset is unknown.
     pub fn host_names(&self) -> Vec<String> {
-        let preset = Preset::find(preset_name(self));
-        let mut hosts = match (&self.hosts, preset) {
+        let mut hosts = match (&self.hosts, find_preset(self)) {
             (Some(hosts), _) => hosts.clone(),
-            (None, Some(preset)) => preset.hosts.into_iter().chain(preset.token_host).collect(),
-            (None, None) => Vec::new(),
+            (None, Ok(preset)) => preset.hosts.into_iter().chain(preset.token_host).collect(),
+            (None, Err(_)) => Vec::new(),
         };
         hosts.extend(self.api.redirect_blobs.clone());
         hosts
@@ -107,7 +106,7 @@ pub(crate) fn check(name: &str, config: &RegistryConfig) -> Result<Settings, Vec
             errors.push(error);
             // The rest is still checked, against a preset that allows everything.
             match Preset::find(preset::DEFAULT) {
-                Some(preset) => preset,
+                Some(preset) => preset.file().clone(),
                 None => return Err(errors),
             }
         }
@@ -166,23 +165,18 @@ pub(crate) fn check(name: &str, config: &RegistryConfig) -> Result<Settings, Vec
     if errors.is_empty() { Ok(settings) } else { Err(errors) }
 }
 
-fn find_preset(config: &RegistryConfig) -> Result<Preset, ConfigError> {
-    let name = preset_name(config);
-    Preset::find(name).ok_or_else(|| {
-        let names = preset_names();
-        let distance = |known: &&&str| strsim::osa_distance(known, name);
-        let nearest = names.iter().min_by_key(distance).filter(|known| distance(known) <= 3.max(name.len() / 2));
-        let hint = match nearest {
-            Some(nearest) => format!("did you mean `{nearest}`? There are {}", names.join(", ")),
-            None => format!("there are {}", names.join(", ")),
-        };
-        let span = config.preset.as_ref().map(|preset| preset.span).unwrap_or_default();
-        ConfigError::new("preset", format!("no preset `{name}`")).hint(hint).at(span)
+fn find_preset(config: &RegistryConfig) -> Result<PresetFile, ConfigError> {
+    if let Some(preset) = &config.preset_file {
+        return Ok(preset.file().clone());
+    }
+    let (name, span) = match &config.preset {
+        Some(preset) => (preset.value.as_str(), preset.span),
+        None => (preset::DEFAULT, Span::default()),
+    };
+    Preset::find(name).map(|preset| preset.file().clone()).ok_or_else(|| {
+        let (message, hint) = no_preset(name);
+        ConfigError::new("preset", message).hint(hint).at(span)
     })
-}
-
-fn preset_name(config: &RegistryConfig) -> &str {
-    config.preset.as_ref().map_or(preset::DEFAULT, |preset| preset.value.as_str())
 }
 
 fn check_hosts(hosts: Vec<String>, errors: &mut Vec<ConfigError>) -> Vec<String> {
@@ -314,6 +308,7 @@ fn read_header((name, value): (&String, &String)) -> Option<(HeaderName, HeaderV
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::preset_names;
 
     fn complaints(json: serde_json::Value) -> Vec<String> {
         let config: RegistryConfig = serde_json::from_value(json).unwrap();

@@ -65,7 +65,7 @@ pub(crate) fn check_each(limits: &[LimitConfig]) -> Result<(), Vec<ConfigError>>
 }
 
 /// Everything that is wrong with one limit by itself.
-pub(super) fn problems(limit: &LimitConfig) -> Vec<ConfigError> {
+pub(crate) fn problems(limit: &LimitConfig) -> Vec<ConfigError> {
     let mut errors = Vec::new();
     let mut add = |field: &str, message: &str, hint: &str| errors.push(ConfigError::new(field, message).hint(hint));
     if limit.name.is_empty() || !limit.name.bytes().all(|b| b.is_ascii_lowercase() || b.is_ascii_digit() || b == b'-') {

@@ -15,7 +15,7 @@ pub use allow::Allow;
 pub use api::{ApiConfig, DeleteConfig};
 pub use check::ConfigError;
 pub(crate) use check::{check, check_accounts, compose_uuid};
-pub(crate) use check_limits::{check_each, set};
+pub(crate) use check_limits::{check_each, problems as limit_problems, set};
 pub use counts::Counts;
 pub use image::{ImageConfig, ImageSource, ReferrerConfig};
 pub use limit::{

@@ -8,13 +8,18 @@ use serde::{Deserialize, Deserializer};
 use testbed::{Secret, rule::Rule, tls::CertificateFlaw, yaml::Spanned};
 
 use super::{AbsentRepository, ApiConfig, ChallengeConfig, ImageConfig, LimitConfig, TokenConfig, UpstreamConfig};
+use crate::Preset;
 
 /// One registry: a preset, and what is different about it.
 #[derive(Clone, Debug, Default, Deserialize, JsonSchema)]
 #[serde(rename_all = "kebab-case", deny_unknown_fields, default, expecting = "a registry")]
 pub struct RegistryConfig {
-    /// Which real registry it plays: `dockerhub`, `harness-registry`, … Default: `generic`.
+    /// Which real registry it plays: `dockerhub`, `harness-registry`, …; or a file that says how it behaves: `./mine.yaml`, in
+    /// the scenario's folder or below it. Default: `generic`.
     pub preset: Option<Spanned<String>>,
+    /// The preset that was read from such a file.
+    #[serde(skip)]
+    pub preset_file: Option<Preset>,
     /// The host names that it answers under. Default: those of the preset; given ones take their place, and then the token
     /// endpoint is on the same host.
     pub hosts: Option<Vec<String>>,

@@ -23,8 +23,8 @@ const UNTIL: Duration = Duration::from_secs(31 * 24 * 60 * 60);
 pub(crate) struct Args {
     #[command(flatten)]
     fleet: FleetArgs,
-    /// The registry. Repeatable. Default: every preset.
-    #[arg(long, value_name = "NAME")]
+    /// The registry, by its preset or the file of one. Repeatable. Default: every preset that comes with the program.
+    #[arg(long, value_name = "NAME|FILE")]
     preset: Vec<String>,
     /// Print JSON.
     #[arg(long)]
@@ -42,7 +42,7 @@ pub(crate) fn run(args: &Args) -> Exit {
     let presets = if args.preset.is_empty() { presets() } else { args.preset.clone() };
     let mut costs = Vec::new();
     for preset in &presets {
-        match cost(&fleet, preset, &registry(preset, args.fleet.limit)) {
+        match registry(preset, args.fleet.limit).and_then(|registry| cost(&fleet, preset, &registry)) {
             Ok(cost) => costs.push(cost),
             Err(complaints) => {
                 say_complaints(&complaints);

@@ -28,9 +28,9 @@ use crate::terminal::{put, say_complaints, say_error};
 #[derive(clap::Args)]
 #[command(after_help = "Example: pullrig serve --preset dockerhub-anon=127.0.0.1:5000 --image library/alpine:3=3MiB")]
 pub(crate) struct Args {
-    /// A registry: dockerhub, dockerhub-anon, dockerhub-personal, harness-registry or generic, and where it listens.
-    /// Repeatable. Without an address it is a loopback port of the system's choice.
-    #[arg(long, value_name = "NAME[=ADDR]", required_unless_present = "scenario")]
+    /// A registry: one that `pullrig presets` lists, such as dockerhub, ghcr, quay or generic, or the file of one of your own,
+    /// `./mine.yaml`; and where it listens. Repeatable. Without an address it is a loopback port of the system's choice.
+    #[arg(long, value_name = "NAME|FILE[=ADDR]", required_unless_present = "scenario")]
     preset: Vec<PresetRequest>,
     /// The registries and the Harness platform of a scenario file, without its steps.
     #[arg(long, value_name = "FILE", conflicts_with_all = ["preset", "image", "import", "account"])]

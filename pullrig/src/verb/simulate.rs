@@ -20,8 +20,8 @@ use crate::terminal::{put, say_complaints, say_error};
 pub(crate) struct Args {
     #[command(flatten)]
     fleet: FleetArgs,
-    /// The registry whose limits hold.
-    #[arg(long, value_name = "NAME", default_value = "dockerhub-anon")]
+    /// The registry whose limits hold, by its preset or the file of one.
+    #[arg(long, value_name = "NAME|FILE", default_value = "dockerhub-anon")]
     preset: String,
     /// Nobody begins a pull anew that failed. Default: a kubelet does, after 10 s, then 20 s … up to 5 min.
     #[arg(long)]
@@ -42,9 +42,9 @@ pub(crate) struct Args {
 
 pub(crate) fn run(args: &Args) -> Exit {
     let restart = if args.no_restarts { Restart::Never } else { Restart::Kubelet };
-    let registry = registry(&args.preset, args.fleet.limit);
     let fleet = args.fleet.fleet(restart, args.until, args.seed).map_err(|complaint| vec![complaint]);
-    let simulation = match fleet.and_then(|fleet| simulate(&fleet, &args.preset, &registry)) {
+    let played = registry(&args.preset, args.fleet.limit);
+    let simulation = match fleet.and_then(|fleet| simulate(&fleet, &args.preset, &played?)) {
         Ok(simulation) => simulation,
         Err(complaints) => {
             say_complaints(&complaints);

@@ -5,6 +5,8 @@ use oci::PullLimit;
 use puller::ClientProfile;
 use testbed::diagnostic::Diagnostic;
 
+use crate::presets;
+
 /// The client called `name`.
 ///
 /// # Errors
@@ -21,9 +23,12 @@ pub fn find_client(name: &str) -> Result<ClientProfile, Diagnostic> {
     })
 }
 
-/// The registry that plays `preset`, with another limit for those without an account if one is given.
-pub fn registry(preset: &str, limit: Option<PullLimit>) -> RegistryConfig {
-    RegistryConfig { preset: Some(preset.to_owned().into()), limit, ..RegistryConfig::default() }
+/// The registry that plays `preset`, by name or from a file, with another limit for those without an account if one is given.
+///
+/// # Errors
+/// There is no such preset, or its file is wrong.
+pub fn registry(preset: &str, limit: Option<PullLimit>) -> Result<RegistryConfig, Vec<Diagnostic>> {
+    Ok(RegistryConfig { limit, ..presets::registry(preset)? })
 }
 
 /// The names of all presets.

@@ -53,7 +53,7 @@ mod tests {
     }
 
     fn at_hub(fleet: &Fleet, limit: &str) -> Simulation {
-        simulate(fleet, "dockerhub-anon", &registry("dockerhub-anon", Some(limit.parse().unwrap()))).unwrap()
+        simulate(fleet, "dockerhub-anon", &registry("dockerhub-anon", Some(limit.parse().unwrap())).unwrap()).unwrap()
     }
 
     #[test]
@@ -99,7 +99,7 @@ mod tests {
     #[test]
     fn a_rollout_reaches_the_limit_when_the_hundredth_pull_was_made() {
         let fleet = Fleet { over: Duration::from_secs(1200), ..fleet("docker", 120) };
-        let cost = cost::cost(&fleet, "dockerhub-anon", &registry("dockerhub-anon", None)).unwrap();
+        let cost = cost::cost(&fleet, "dockerhub-anon", &registry("dockerhub-anon", None).unwrap()).unwrap();
         assert_eq!(
             (cost.limits[0].limit.as_str(), cost.limits[0].n_counted, cost.limits[0].left),
             ("anonymous", 1, 99)
