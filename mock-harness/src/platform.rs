@@ -8,6 +8,7 @@ use std::{
         Arc, Mutex, PoisonError,
         atomic::{AtomicU64, Ordering},
     },
+    time::Duration,
 };
 
 use testbed::{
@@ -37,6 +38,8 @@ pub(crate) struct Inner {
     pub(crate) actor: Arc<str>,
     pub(crate) account: Account,
     pub(crate) clock: Clock,
+    /// When it began, in policy time.
+    pub(crate) start: Timestamp,
     pub(crate) journal: Journal,
     pub(crate) seed: Seed,
     pub(crate) rules: RuleBook,
@@ -90,6 +93,11 @@ impl Platform {
 
     pub(crate) fn clock(&self) -> &Clock {
         &self.0.clock
+    }
+
+    /// How much policy time has passed since the platform began.
+    pub(crate) fn since_start(&self) -> Duration {
+        self.0.clock.now().duration_since(self.0.start).try_into().unwrap_or_default()
     }
 
     pub(crate) fn journal(&self) -> &Journal {

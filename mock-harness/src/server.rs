@@ -208,6 +208,7 @@ impl MockHarnessBuilder {
         let platform = Platform::new(Inner {
             actor: name.into(),
             account,
+            start: clock.now(),
             clock,
             journal,
             seed,

@@ -61,7 +61,8 @@ pub(crate) async fn answer(app: &App, resolved: &Resolved, request: &mut Request
     let identity = Identity::read(app, request.headers());
     let rule = rule::decide(app, resolved, &identity, request);
     let ready_made = match &rule {
-        Some(fired) => rule::begin(app, &identity, fired).await,
+        // Boxed: what rules do needs no room in every exchange.
+        Some(fired) => Box::pin(rule::begin(app, resolved, &identity, fired, request)).await,
         None => None,
     };
     let (response, counted) = match ready_made {

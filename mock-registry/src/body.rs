@@ -5,6 +5,7 @@ use std::{
     pin::Pin,
     sync::Arc,
     task::{Context, Poll, ready},
+    time::Duration,
 };
 
 use axum::body::Body;
@@ -13,9 +14,10 @@ use futures_util::Stream as _;
 use http_body::{Frame, SizeHint};
 use testbed::{
     journal::{BodyEnd, BodyEnded, Event, Journal},
-    rule::Action,
+    rule::{Action, Cut},
     server::{Connection, End, Ending},
 };
+use tokio::time::{Sleep, sleep};
 
 use crate::store::{Content, Reading};
 
@@ -27,26 +29,61 @@ pub(crate) struct Streamed;
 #[derive(Clone, Copy, Debug, Default)]
 pub(crate) struct BodyFault {
     /// After how many bytes the connection ends, and how.
-    pub(crate) cut: Option<(u64, End)>,
+    cut: Option<(u64, End)>,
+    /// Whether the length is not announced.
+    pub(crate) is_chunked: bool,
     /// Which byte is changed.
-    pub(crate) corrupt: Option<u64>,
+    corrupt: Option<u64>,
+    /// After how many bytes there is a pause, and for how long; without a length it never ends.
+    stall: Option<(u64, Option<Duration>)>,
+    /// How many bytes there may be in a second.
+    bytes_per_second: Option<u64>,
 }
 
 impl BodyFault {
-    /// What `action` does to a body of that length; nothing if it is about something else.
-    pub(crate) fn of(action: &Action, length_bytes: Option<u64>) -> Option<Self> {
+    /// What `actions` do to a body of that length; nothing if they are about something else.
+    pub(crate) fn of(actions: &[Action], length_bytes: Option<u64>) -> Option<Self> {
         let length = length_bytes.unwrap_or_default();
-        match action {
-            Action::Answer(_) | Action::Delay(_) | Action::ExpireToken => None,
-            Action::Cut(cut) => Some(Self { cut: Some((cut.after.in_body(length), End::Close)), corrupt: None }),
-            Action::Reset(cut) => Some(Self { cut: Some((cut.after.in_body(length), End::Reset)), corrupt: None }),
-            // A place at the end is the last byte: a rule that fires changes something.
-            Action::Corrupt(corrupt) => {
-                Some(Self { cut: None, corrupt: Some(corrupt.at.in_body(length).min(length.saturating_sub(1))) })
+        let mut fault = Self::default();
+        let mut cut = |cut: &Cut, end| {
+            fault.is_chunked = cut.chunked;
+            // What ends at its end is whole, unless the client can only tell by the last chunk.
+            let after = cut.after.in_body(length);
+            fault.cut = Some((after, end)).filter(|_| cut.chunked || length_bytes.is_none_or(|length| after < length));
+        };
+        for action in actions {
+            match action {
+                Action::Cut(place) => cut(place, End::Close),
+                Action::Reset(place) => cut(place, End::Reset),
+                _ => {}
             }
         }
+        for action in actions {
+            match action {
+                // A place at the end is the last byte: a rule that fires changes something.
+                Action::Corrupt(corrupt) => {
+                    fault.corrupt = Some(corrupt.at.in_body(length).min(length.saturating_sub(1)));
+                }
+                Action::Stall(stall) => fault.stall = Some((stall.after.in_body(length), stall.duration)),
+                Action::Bandwidth(rate) => fault.bytes_per_second = Some(rate.bytes().max(1)),
+                _ => {}
+            }
+        }
+        actions.iter().any(Action::is_about_body).then_some(fault)
+    }
+
+    /// How many of `n_bytes` may go out at once, when so many have.
+    fn allow(&self, n_bytes: usize, sent_bytes: u64) -> usize {
+        let places = [self.cut.map(|(after, _)| after), self.stall.map(|(after, _)| after)];
+        let until = places.into_iter().flatten().map(|place| place.saturating_sub(sent_bytes));
+        let piece = self.bytes_per_second.map(|rate| (rate / PIECES_PER_SECOND).max(1));
+        let most = until.chain(piece).min().and_then(|most| usize::try_from(most).ok());
+        most.map_or(n_bytes, |most| most.min(n_bytes))
     }
 }
+
+/// Into how many pieces a second is cut when the bandwidth is limited.
+const PIECES_PER_SECOND: u64 = 50;
 
 /// A part of a blob, written in large pieces.
 #[derive(Debug)]
@@ -95,6 +132,10 @@ pub(crate) struct SentBody {
     connection: Connection,
     length_bytes: Option<u64>,
     sent_bytes: u64,
+    /// What came out of `inner` and may not go out yet.
+    held_back: Bytes,
+    /// Until when nothing goes out.
+    pause: Option<Pin<Box<Sleep>>>,
     /// How it breaks off, once it does.
     ending: Option<Ending>,
     /// Where the end is to be told; taken when it is.
@@ -102,16 +143,16 @@ pub(crate) struct SentBody {
 }
 
 impl SentBody {
-    /// `inner` with `fault`, on `connection`; `length_bytes` is what the head announced.
+    /// `inner`, which has `length_bytes`, with `fault`, on `connection`.
     pub(crate) fn new(inner: Body, fault: BodyFault, connection: Connection, length_bytes: Option<u64>) -> Self {
-        // What ends at its end is whole.
-        let cut = fault.cut.filter(|(after, _)| length_bytes.is_none_or(|length| *after < length));
         Self {
             inner,
-            fault: BodyFault { cut, ..fault },
+            fault,
             connection,
             length_bytes,
             sent_bytes: 0,
+            held_back: Bytes::new(),
+            pause: None,
             ending: None,
             told: None,
         }
@@ -142,6 +183,7 @@ impl SentBody {
         }
     }
 
+    /// The byte that a rule changes is changed, if it is among `data`, which comes next.
     fn change(&self, data: Bytes) -> Bytes {
         let in_data = self.fault.corrupt.and_then(|at| at.checked_sub(self.sent_bytes));
         match in_data.and_then(|at| usize::try_from(at).ok()).filter(|at| *at < data.len()) {
@@ -153,6 +195,23 @@ impl SentBody {
             None => data,
         }
     }
+
+    /// Returns when the next bytes may go out.
+    fn wait(&mut self, cx: &mut Context<'_>) -> Poll<()> {
+        if let Some((after, duration)) = self.fault.stall
+            && self.sent_bytes >= after
+        {
+            // Without an end it is the client's to give up.
+            let Some(duration) = duration else { return Poll::Pending };
+            self.fault.stall = None;
+            self.pause = Some(Box::pin(sleep(duration)));
+        }
+        if let Some(pause) = &mut self.pause {
+            ready!(pause.as_mut().poll(cx));
+            self.pause = None;
+        }
+        Poll::Ready(())
+    }
 }
 
 impl http_body::Body for SentBody {
@@ -160,25 +219,31 @@ impl http_body::Body for SentBody {
     type Error = axum::Error;
 
     fn poll_frame(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<Result<Frame<Bytes>, Self::Error>>> {
+        ready!(self.wait(cx));
         if let Some((after, end)) = self.fault.cut
             && self.sent_bytes >= after
         {
             return self.cut(end, cx);
         }
-        let frame = match ready!(Pin::new(&mut self.inner).poll_frame(cx)) {
-            None => {
-                self.tell(BodyEnd::Complete);
-                return Poll::Ready(None);
-            }
-            Some(frame) => frame?,
-        };
-        let Ok(data) = frame.into_data() else { return Poll::Ready(None) };
-        let mut data = self.change(data);
-        if let Some((after, _)) = self.fault.cut {
-            let room = usize::try_from(after - self.sent_bytes).unwrap_or(usize::MAX);
-            data.truncate(room);
+        if self.held_back.is_empty() {
+            let frame = match ready!(Pin::new(&mut self.inner).poll_frame(cx)) {
+                None => {
+                    self.tell(BodyEnd::Complete);
+                    return Poll::Ready(None);
+                }
+                Some(frame) => frame?,
+            };
+            let Ok(data) = frame.into_data() else { return Poll::Ready(None) };
+            self.held_back = self.change(data);
         }
+        let n_bytes = self.fault.allow(self.held_back.len(), self.sent_bytes);
+        let data = self.held_back.split_to(n_bytes);
         self.sent_bytes += data.len() as u64;
+        if let Some(rate) = self.fault.bytes_per_second {
+            #[expect(clippy::cast_precision_loss, reason = "a rate need not be exact to the byte past 2^53")]
+            let seconds = data.len() as f64 / rate as f64;
+            self.pause = Some(Box::pin(sleep(Duration::from_secs_f64(seconds))));
+        }
         // Told before the last piece is handed over, so that it stands before whatever the client does next.
         if self.fault.cut.is_none() && self.length_bytes == Some(self.sent_bytes) {
             self.tell(BodyEnd::Complete);
@@ -187,11 +252,17 @@ impl http_body::Body for SentBody {
     }
 
     fn is_end_stream(&self) -> bool {
-        self.fault.cut.is_none() && self.inner.is_end_stream()
+        self.fault.cut.is_none() && self.held_back.is_empty() && self.inner.is_end_stream()
     }
 
     fn size_hint(&self) -> SizeHint {
-        self.inner.size_hint()
+        if self.fault.is_chunked {
+            return SizeHint::default();
+        }
+        match self.length_bytes {
+            Some(length) => SizeHint::with_exact(length.saturating_sub(self.sent_bytes)),
+            None => SizeHint::default(),
+        }
     }
 }
 

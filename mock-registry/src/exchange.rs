@@ -24,6 +24,7 @@ use crate::{
     dialects::FromOutside,
     error::{AnsweredError, RegistryError},
     limit::Permits,
+    rule::{self, Sent},
     settings::Settings,
     state::App,
 };
@@ -180,10 +181,15 @@ pub(crate) async fn exchange(app: &App, mut request: Request, connection: Connec
     };
 
     let is_ready_made = response.extensions().get::<FromOutside>().is_some()
-        || rule.as_ref().is_some_and(|rule| matches!(rule.action, Action::Answer(_)));
+        || rule.as_ref().is_some_and(|rule| rule.actions.iter().any(|action| matches!(action, Action::Answer(_))));
     write_headers(app, &resolved, is_ready_made, response.headers_mut());
-    let length_bytes = content_length(&response);
-    let fault = rule.as_ref().and_then(|rule| BodyFault::of(&rule.action, response.body().size_hint().exact()));
+    let body_bytes = response.body().size_hint().exact();
+    let fault = rule.as_ref().and_then(|rule| BodyFault::of(&rule.actions, body_bytes));
+    if let Some(rule) = &rule {
+        rule::change(rule, is_head, &mut response);
+    }
+    let length_bytes = content_length(&response).filter(|_| !fault.as_ref().is_some_and(|fault| fault.is_chunked));
+    let sent = response.extensions_mut().remove::<Sent>();
     let event = Event::Exchange(Box::new(Exchange {
         actor: app.name.clone(),
         subject: resolved.subject(app),
@@ -199,7 +205,11 @@ pub(crate) async fn exchange(app: &App, mut request: Request, connection: Connec
         range: asked.range,
         accept: asked.accept,
         protocol: asked.protocol,
-        status: Some(response.status().as_u16()),
+        status: match sent {
+            None => Some(response.status().as_u16()),
+            Some(Sent::Raw(status)) => status,
+            Some(Sent::Nothing | Sent::End) => None,
+        },
         error: response.extensions().get::<AnsweredError>().map(|error| error.0.to_string()),
         length_bytes,
         retry_after: text_of(response.headers(), &header::RETRY_AFTER),
@@ -210,6 +220,9 @@ pub(crate) async fn exchange(app: &App, mut request: Request, connection: Connec
     }));
     let number = app.journal.record(event);
 
+    if let Some(Sent::Nothing) = sent {
+        return Box::pin(std::future::pending()).await;
+    }
     let is_streamed = response.extensions_mut().remove::<Streamed>().is_some();
     if is_head {
         return head_alone(response, length_bytes);
@@ -223,7 +236,7 @@ pub(crate) async fn exchange(app: &App, mut request: Request, connection: Connec
         return response;
     }
     response.map(|body| {
-        let sent = SentBody::new(body, fault.unwrap_or_default(), connection, length_bytes);
+        let sent = SentBody::new(body, fault.unwrap_or_default(), connection, body_bytes);
         axum::body::Body::new(sent.journaled(&app.journal, &app.name, number))
     })
 }

@@ -322,12 +322,8 @@ impl MockRegistry {
             proxy.reset();
         }
         self.state.accounts.set(self.state.settings.accounts.clone());
-        for rule in self.state.rules.uses() {
-            self.state.rules.remove(&rule.name);
-        }
-        for rule in &self.state.settings.rules {
-            self.state.rules.add(rule.clone());
-        }
+        self.state.rules.replace(self.state.settings.rules.iter().cloned());
+        self.state.rules.reset_state();
     }
 
     /// Counts a pull of `who` from `address` without a request, and tells whether the limit lets it through: others behind

@@ -2,7 +2,11 @@
 
 use std::{fmt, sync::Arc};
 
-use testbed::{Clock, Journal, Seed, clock::DateHeader, rule::RuleBook};
+use testbed::{
+    Clock, Journal, Seed,
+    clock::{DateHeader, Timestamp},
+    rule::RuleBook,
+};
 
 use crate::{
     ImageSource,
@@ -28,6 +32,8 @@ pub(crate) struct Parts {
     pub(crate) settings: Settings,
     /// Policy time.
     pub(crate) clock: Clock,
+    /// When it began, in policy time.
+    pub(crate) start: Timestamp,
     /// The `Date` of its answers.
     pub(crate) date: DateHeader,
     /// Where every exchange is told.
@@ -78,6 +84,7 @@ impl App {
             store,
             name: name.into(),
             settings,
+            start: clock.now(),
             clock,
             date: DateHeader::default(),
             journal,

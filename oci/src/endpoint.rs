@@ -309,6 +309,20 @@ fn decode_segment(segment: &str) -> Option<String> {
 }
 
 impl EndpointKind {
+    /// Every kind.
+    pub const ALL: [Self; 10] = [
+        Self::Ping,
+        Self::Manifest,
+        Self::Blob,
+        Self::Tags,
+        Self::Referrers,
+        Self::Upload,
+        Self::Catalog,
+        Self::Token,
+        Self::Cdn,
+        Self::Other,
+    ];
+
     /// The word for it in scenario files and reports.
     pub fn as_str(self) -> &'static str {
         match self {

@@ -25,6 +25,9 @@ use crate::{
 use images::{find_images, is_below};
 use presets::find_presets;
 
+/// The request headers that the journal keeps; of `authorization` the scheme.
+const KEPT_HEADERS: [&str; 3] = ["range", "accept", "authorization"];
+
 /// The most that a push step pushes, which is held in memory: 256 MiB.
 const MAX_PUSHED_BYTES: u64 = 256 << 20;
 
@@ -220,9 +223,13 @@ impl Planner<'_> {
                 for problem in seen.value.when.problems(RuleFor::Registry) {
                     self.complain(seen.span, problem.message, problem.hint);
                 }
-                if seen.value.when.headers.keys().any(|name| !name.eq_ignore_ascii_case("range")) {
-                    let message = "the journal keeps of the headers only `range`";
+                let is_kept = |name: &String| KEPT_HEADERS.iter().any(|kept| name.eq_ignore_ascii_case(kept));
+                if !seen.value.when.headers.keys().all(is_kept) {
+                    let message = format!("the journal keeps of the headers only {}", KEPT_HEADERS.join(", "));
                     self.complain(seen.span, message, "match by `client`, `principal` or `source`");
+                }
+                if seen.value.when.state.is_some() {
+                    self.complain(seen.span, "the journal keeps no states", "match by what the rule did: `status`");
                 }
             }
         }

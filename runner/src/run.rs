@@ -134,13 +134,19 @@ impl Run<'_> {
         let flow = match &step.value {
             Step::Parallel(steps) => self.parallel(steps, number, participant).await?,
             Step::Repeat(step) => self.repeat(step, number, participant).await?,
+            Step::Rule(rule) if !rule.during.is_empty() => {
+                let rules = self.rules(&rule.on.value).map_err(|message| self.broken(message, step.span, before))?;
+                let added = rule.add.as_ref().map(|rule| rules.add(rule.value.clone()));
+                let flow = self.steps(&rule.during, &format!("{number}."), participant).await?;
+                if let Some(name) = added {
+                    rules.remove(&name);
+                }
+                flow
+            }
             _ => {
                 let at = At { number, span: step.span, before };
-                let checks = self.single(&step.value, at, participant).await.map_err(|message| Broken {
-                    message,
-                    span: Some(step.span),
-                    entries: (before, self.world.journal.last_seq()),
-                })?;
+                let checks = self.single(&step.value, at, participant).await;
+                let checks = checks.map_err(|message| self.broken(message, step.span, before))?;
                 let passed = checks.iter().all(|check| check.passed);
                 self.findings.lock().checks.extend(checks);
                 if passed { Flow::On } else { Flow::Stop }
@@ -149,6 +155,10 @@ impl Run<'_> {
         let passed = flow == Flow::On;
         self.world.journal.record(Event::StepFinished(StepFinished { step: String::from(number), passed }));
         Ok(flow)
+    }
+
+    fn broken(&self, message: String, span: Span, before: u64) -> Broken {
+        Broken { message, span: Some(span), entries: (before, self.world.journal.last_seq()) }
     }
 
     /// A step that holds no others: its checks, or why it could not be carried out.

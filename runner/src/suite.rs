@@ -218,8 +218,7 @@ fn panicked(plan: &Plan, seed: Seed, panic: &(dyn Any + Send)) -> ScenarioOutcom
 fn idle_rules(world: &World) -> Vec<(String, RuleUse)> {
     let registries = world.registries().map(|(name, registry)| (name, registry.rules()));
     let actors = registries.chain(world.harness().map(|harness| (HARNESS_API, harness.rules())));
-    let uses = actors.flat_map(|(name, rules)| rules.uses().into_iter().map(move |rule| (String::from(name), rule)));
-    uses.filter(|(_, rule)| rule.n_fired == 0).collect()
+    actors.flat_map(|(name, rules)| rules.idle().into_iter().map(move |rule| (String::from(name), rule))).collect()
 }
 
 #[expect(clippy::disallowed_methods, reason = "how long a run takes is wire time")]

@@ -46,16 +46,14 @@ pub(super) async fn around(State(platform): State<Platform>, mut request: Reques
     let fired = platform.rules().decide(&occasion);
     let mut under_way = UnderWay { platform: &platform, exchange };
     under_way.exchange.rule = fired.as_ref().map(|fired| fired.name.clone());
-    let action = fired.map(|fired| fired.action);
-    let response = match rule::answer_instead(action.as_ref()) {
+    let actions = fired.map(|fired| fired.actions);
+    let actions = actions.as_deref().unwrap_or_default();
+    rule::wait(actions).await;
+    let response = match rule::answer_instead(actions) {
         Some(response) => response,
-        None => {
-            rule::wait(action.as_ref()).await;
-            next.run(request).await
-        }
+        None => next.run(request).await,
     };
-    let (response, code) = write(&platform, response).await;
-    let mut response = rule::spoil(action.as_ref(), response, connection).await;
+    let (mut response, code) = write(&platform, response).await;
     let date = testbed::clock::http_date(platform.clock().now());
     if let Ok(date) = HeaderValue::from_str(&date) {
         response.headers_mut().entry(header::DATE).or_insert(date);
@@ -147,7 +145,15 @@ fn occasion(platform: &Platform, request: &Request, exchange: &Exchange) -> Occa
             &exchange.method,
             &exchange.target,
         )),
+        connection: exchange.connection,
+        host: exchange.host.clone(),
+        query: request.uri().query().map_or_else(Vec::new, read_query),
+        since_start: platform.since_start(),
     }
+}
+
+fn read_query(query: &str) -> Vec<(String, String)> {
+    url::form_urlencoded::parse(query.as_bytes()).into_owned().collect()
 }
 
 /// Gives a [`Reply`] its correlation id and its bytes. Other responses are rules' own.

@@ -37,7 +37,7 @@ pub struct ApiConfig {
     /// loopback, it is `localhost` instead of the address, and the other way round. Default: it sends blobs itself.
     pub redirect_blobs: Option<String>,
     /// How long such an address is valid, in policy time: `10m`. Default: 10 minutes.
-    #[serde(deserialize_with = "super::registry::some_duration")]
+    #[serde(deserialize_with = "testbed::duration::optional::deserialize")]
     #[schemars(with = "Option<String>")]
     pub redirect_life: Option<Duration>,
     /// What it warns of with everything that it answers: `This registry is deprecated.` Default: nothing.

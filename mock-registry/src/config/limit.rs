@@ -59,7 +59,7 @@ pub struct LimitConfig {
     #[serde(default, skip_serializing_if = "is_default")]
     pub refused: Refused,
     /// For how long everything is refused that is counted by the same, once something was: `1h`. Default: not at all.
-    #[serde(default, with = "some_duration", skip_serializing_if = "Option::is_none")]
+    #[serde(default, with = "testbed::duration::optional", skip_serializing_if = "Option::is_none")]
     #[schemars(with = "Option<String>")]
     pub ban: Option<Duration>,
     /// With `only: failed-logins`: one login that succeeds makes all forgotten, a ban included. Default: false.
@@ -349,23 +349,4 @@ fn default_answer() -> String {
 
 fn is_default<T: Default + PartialEq>(value: &T) -> bool {
     *value == T::default()
-}
-
-/// A duration that may be left out.
-mod some_duration {
-    use std::time::Duration;
-
-    use serde::{Deserializer, Serializer};
-
-    #[expect(clippy::ref_option, reason = "serde hands over a reference to the field")]
-    pub(super) fn serialize<S: Serializer>(duration: &Option<Duration>, serializer: S) -> Result<S::Ok, S::Error> {
-        match duration {
-            Some(duration) => testbed::duration::serialize(duration, serializer),
-            None => serializer.serialize_none(),
-        }
-    }
-
-    pub(super) fn deserialize<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<Duration>, D::Error> {
-        testbed::duration::deserialize(deserializer).map(Some)
-    }
 }

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use oci::{AccountName, PullLimit};
 use schemars::JsonSchema;
-use serde::{Deserialize, Deserializer};
+use serde::Deserialize;
 use testbed::{Secret, rule::Rule, tls::CertificateFlaw, yaml::Spanned};
 
 use super::{AbsentRepository, ApiConfig, ChallengeConfig, ImageConfig, LimitConfig, TokenConfig, UpstreamConfig};
@@ -50,7 +50,7 @@ pub struct RegistryConfig {
     /// Whether one may pull without an account. Default: the preset's.
     pub anonymous: Option<bool>,
     /// How long a token lives, in policy time: `5m`. Default: the preset's.
-    #[serde(deserialize_with = "some_duration")]
+    #[serde(deserialize_with = "testbed::duration::optional::deserialize")]
     #[schemars(with = "Option<String>")]
     pub token_life: Option<Duration>,
     /// Who can log in. Default: nobody.
@@ -88,8 +88,4 @@ pub struct AccountConfig {
     /// How much it may pull: `200/6h`. Default: the registry's `account-limit`.
     #[serde(default)]
     pub limit: Option<PullLimit>,
-}
-
-pub(super) fn some_duration<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<Duration>, D::Error> {
-    testbed::duration::deserialize(deserializer).map(Some)
 }

@@ -1,6 +1,9 @@
 //! Checks of what a registry saw, read off the journal.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    time::Duration,
+};
 
 use oci::EndpointKind;
 use testbed::{
@@ -110,7 +113,7 @@ fn n_seen(seen: &Seen, exchanges: &[&Exchange]) -> u64 {
         let attempt = attempts.entry(client).or_insert(0_u32);
         *attempt += 1;
         let status_fits = seen.status.is_none_or(|status| exchange.status == Some(status));
-        if status_fits && seen.when.mismatches(&occasion(exchange, *attempt)).is_empty() {
+        if status_fits && seen.when.admits(&occasion(exchange, *attempt), "") {
             n += 1;
         }
     }
@@ -124,10 +127,9 @@ fn occasion(exchange: &Exchange, attempt: u32) -> Occasion {
         }
         Subject::Api { .. } => (Call::Api(exchange.target.clone()), None, None, None),
     };
-    let mut headers = BTreeMap::new();
-    if let Some(range) = &exchange.range {
-        headers.insert(String::from("range"), range.clone());
-    }
+    let kept = [("range", &exchange.range), ("accept", &exchange.accept), ("authorization", &exchange.authorization)];
+    let headers = kept.into_iter().filter_map(|(name, value)| Some((name.to_owned(), value.clone()?))).collect();
+    let query = exchange.target.split_once('?').map_or("", |(_, query)| query);
     Occasion {
         call,
         method: exchange.method.clone(),
@@ -139,6 +141,10 @@ fn occasion(exchange: &Exchange, attempt: u32) -> Occasion {
         user_agent: exchange.user_agent.clone(),
         headers,
         attempt,
+        connection: exchange.connection,
+        host: exchange.host.clone(),
+        query: url::form_urlencoded::parse(query.as_bytes()).into_owned().collect(),
+        since_start: Duration::ZERO,
     }
 }
 

@@ -57,6 +57,8 @@ pub(super) struct Snapshot {
 struct RegistrySnapshot {
     /// Its rules, and how often each was used.
     rules: Vec<RuleEntry>,
+    /// The state that they ask for and set.
+    state: String,
     /// Its limits.
     limits: Vec<LimitConfig>,
     /// What is used of them.
@@ -154,6 +156,7 @@ impl App {
             };
             let kept = RegistrySnapshot {
                 rules: rules::entries(registry.rules()),
+                state: registry.rules().state(),
                 limits: registry.limits(),
                 used: registry.limit_usage(),
                 accounts: registry.accounts().into_iter().map(keep).collect(),
@@ -204,6 +207,7 @@ impl App {
             }
             registry.restore_limit_usage(&kept.used);
             restore_rules(registry.rules(), &kept.rules);
+            registry.rules().set_state(&kept.state);
         }
         if let (Some(harness), Some(kept)) = (self.world.harness(), &snapshot.harness_rules) {
             restore_rules(harness.rules(), kept);

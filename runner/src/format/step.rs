@@ -267,6 +267,9 @@ pub struct RuleStep {
     /// The name of the rule that is removed.
     #[serde(default)]
     pub remove: Option<Spanned<String>>,
+    /// The steps during which the added rule is in force; it is removed behind the last one.
+    #[serde(default)]
+    pub during: Vec<Spanned<Step>>,
 }
 
 /// `limit`: other limits from here on. What was used of those that stay still counts.

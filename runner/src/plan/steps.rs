@@ -74,7 +74,10 @@ impl Planner<'_> {
                 }
             }
             Step::Advance(_) => {}
-            Step::Rule(rule) => self.rule(rule, span),
+            Step::Rule(rule) => {
+                self.rule(rule, span);
+                self.steps(&rule.during, read);
+            }
             Step::Limit(limit) => {
                 self.registry(&limit.on);
                 let LimitStep { anonymous, accounts, set, add, remove, .. } = &**limit;
@@ -218,6 +221,13 @@ impl Planner<'_> {
                 }
             }
             (Some(_), None) => {}
+        }
+        if !rule.during.is_empty() && rule.add.is_none() {
+            self.complain(
+                span,
+                "`during` is about the rule that is added",
+                "give `add`, or make these steps of their own",
+            );
         }
         if let Some(name) = rule.add.as_ref().and_then(|rule| rule.value.name.clone()) {
             self.rules.push((rule.on.value.clone(), name));

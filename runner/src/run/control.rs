@@ -1,6 +1,7 @@
 //! Steps that change the world: rules, limits, images.
 
 use mock_registry::{ImageSource, Limited};
+use testbed::rule::RuleBook;
 
 use super::Run;
 use crate::{
@@ -12,11 +13,7 @@ use crate::{
 impl Run<'_> {
     pub(super) fn rule(&self, step: &RuleStep) -> Result<Vec<Check>, String> {
         let name = &step.on.value;
-        let rules = if name == HARNESS_API {
-            self.world.harness().ok_or("the scenario has no `harness` section")?.rules()
-        } else {
-            self.registry(name)?.rules()
-        };
+        let rules = self.rules(name)?;
         if let Some(removed) = &step.remove
             && !rules.remove(&removed.value)
         {
@@ -26,6 +23,14 @@ impl Run<'_> {
             rules.add(rule.value.clone());
         }
         Ok(Vec::new())
+    }
+
+    /// The rules of a registry, or of the Harness API.
+    pub(super) fn rules(&self, name: &str) -> Result<&RuleBook, String> {
+        if name == HARNESS_API {
+            return Ok(self.world.harness().ok_or("the scenario has no `harness` section")?.rules());
+        }
+        Ok(self.registry(name)?.rules())
     }
 
     pub(super) fn limit(&self, step: &LimitStep) -> Result<Vec<Check>, String> {

@@ -4,8 +4,8 @@
 //! of a request is decided by the limits of a registry, the same that a registry on a socket has. Around the client there may
 //! be a kubelet, which begins a pull anew.
 //!
-//! [`find`]: clients and registries by name. [`fleet`]: who takes part. [`node`]: one node's way through its pull. [`run`]: the events in their order. [`report`]: what
-//! came of it. [`chart`]: a picture of it.
+//! The modules: `find` (clients and registries by name), `fleet` (who takes part), `node` (one node's way through its pull),
+//! `run` (the events in their order), `report` (what came of it), `chart` (a picture of it).
 //!
 //! What is not played: the time that bytes take, several layers at once, failures other than refusals.
 

@@ -77,7 +77,7 @@ pub struct Assumed {
     /// How much is allowed.
     pub limit: Option<PullLimit>,
     /// Until it would be let through.
-    #[serde(with = "some_duration")]
+    #[serde(with = "crate::duration::optional")]
     pub retry_after: Option<Duration>,
 }
 
@@ -129,20 +129,6 @@ pub fn closest(name: &str) -> Option<&'static str> {
 fn read(source: &Source) -> Result<BTreeMap<String, Dialect>, Vec<crate::diagnostic::Diagnostic>> {
     let dialects: BTreeMap<String, Dialect> = yaml::from_str(source)?;
     Ok(dialects.into_iter().map(|(name, dialect)| (name.clone(), Dialect { name, ..dialect })).collect())
-}
-
-mod some_duration {
-    use std::time::Duration;
-
-    use serde::{Deserializer, Serialize, Serializer};
-
-    pub(super) fn serialize<S: Serializer>(duration: &Option<Duration>, serializer: S) -> Result<S::Ok, S::Error> {
-        duration.map(crate::duration::print).serialize(serializer)
-    }
-
-    pub(super) fn deserialize<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<Duration>, D::Error> {
-        crate::duration::deserialize(deserializer).map(Some)
-    }
 }
 
 #[cfg(test)]

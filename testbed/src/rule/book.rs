@@ -1,24 +1,40 @@
 //! The rules of one actor, and how often each was used.
 
 use std::{
+    collections::VecDeque,
     fmt,
     sync::{Arc, Mutex, MutexGuard, PoisonError},
+    time::Duration,
 };
 
+use oci::EndpointKind;
 use rand::RngExt as _;
 use rand_chacha::ChaCha8Rng;
 use serde::Serialize;
 
-use super::{Action, Occasion, Rule};
+use super::{Action, Actions, Delay, Occasion, Rule};
 use crate::Seed;
 
-/// The rules of one actor, in order. Clones share it.
+/// The state that an actor begins in.
+const START: &str = "start";
+
+/// How many of the rules that were taken out unused are remembered: a bound on memory.
+const MAX_RETIRED: usize = 1000;
+
+/// The rules of one actor, in order, and the state that they ask for and set. Clones share it.
 #[derive(Clone)]
 pub struct RuleBook(Arc<Mutex<Book>>);
 
 struct Book {
     rules: Vec<Kept>,
+    /// Which rules can be about the Harness API and each kind of endpoint, in order.
+    by_kind: Vec<Vec<usize>>,
+    /// Rules that have seen no exchange at all, so that they have no near miss yet either.
+    unseen: Vec<usize>,
+    /// Rules that were taken out before they ever applied, the latest [`MAX_RETIRED`].
+    retired: VecDeque<RuleUse>,
     n_added: usize,
+    state: String,
     random: ChaCha8Rng,
 }
 
@@ -36,7 +52,7 @@ pub struct Fired {
     /// The rule's name.
     pub name: String,
     /// What it lets happen.
-    pub action: Action,
+    pub actions: Actions,
 }
 
 /// How often a rule was used.
@@ -55,7 +71,15 @@ pub struct RuleUse {
 impl RuleBook {
     /// An empty book, whose chances are drawn from `seed`.
     pub fn new(seed: Seed) -> Self {
-        Self(Arc::new(Mutex::new(Book { rules: Vec::new(), n_added: 0, random: seed.stream("rules") })))
+        Self(Arc::new(Mutex::new(Book {
+            rules: Vec::new(),
+            by_kind: Vec::new(),
+            unseen: Vec::new(),
+            retired: VecDeque::new(),
+            n_added: 0,
+            state: START.to_owned(),
+            random: seed.stream("rules"),
+        })))
     }
 
     /// Adds `rule` behind those that are there, and returns its name.
@@ -64,20 +88,31 @@ impl RuleBook {
         book.n_added += 1;
         let name = rule.name.clone().unwrap_or_else(|| format!("rule-{}", book.n_added));
         book.rules.push(Kept { name: name.clone(), rule, n_matched: 0, n_fired: 0, near_miss: None });
+        book.index();
         name
     }
 
     /// Takes out the rule called `name`; false if there is none.
     pub fn remove(&self, name: &str) -> bool {
         let mut book = self.book();
-        let n_before = book.rules.len();
-        book.rules.retain(|kept| kept.name != name);
-        book.rules.len() < n_before
+        let removed: Vec<_> = book.rules.extract_if(.., |kept| kept.name == name).collect();
+        for kept in removed.iter().filter(|kept| kept.n_fired == 0) {
+            if book.retired.len() == MAX_RETIRED {
+                book.retired.pop_front();
+            }
+            book.retired.push_back(kept.to_use());
+        }
+        book.index();
+        !removed.is_empty()
     }
 
     /// Puts `rules` in the place of those that are there, uncounted, and returns their names.
     pub fn replace(&self, rules: impl IntoIterator<Item = Rule>) -> Vec<String> {
-        self.book().rules.clear();
+        {
+            let mut book = self.book();
+            book.rules.clear();
+            book.index();
+        }
         rules.into_iter().map(|rule| self.add(rule)).collect()
     }
 
@@ -92,15 +127,31 @@ impl RuleBook {
         self.book().rules.is_empty()
     }
 
-    /// The first rule that applies to `occasion`. Each rule that is about it counts it, also those behind the first.
+    /// The actor's state.
+    pub fn state(&self) -> String {
+        self.book().state.clone()
+    }
+
+    /// Sets the actor's state, as a rule does with `set-state`.
+    pub fn set_state(&self, state: impl Into<String>) {
+        self.book().state = state.into();
+    }
+
+    /// Sets the actor's state to the one that it began in.
+    pub fn reset_state(&self) {
+        self.set_state(START);
+    }
+
+    /// The first rule that applies to `occasion`. Each rule that is about it counts it, also those behind the first. The
+    /// state is set by then, and what is left to chance is drawn.
     pub fn decide(&self, occasion: &Occasion) -> Option<Fired> {
         let mut book = self.book();
-        let Book { rules, random, .. } = &mut *book;
+        let Book { rules, by_kind, unseen, state, random, .. } = &mut *book;
         let mut first = None;
-        for kept in rules {
-            let missed = kept.rule.when.mismatches(occasion);
-            if !missed.is_empty() {
-                kept.remember_near_miss(missed);
+        // Those that are about any endpoint stand under every kind.
+        for n in by_kind.get(place(occasion.kind())).into_iter().flatten() {
+            let kept = &mut rules[*n];
+            if !kept.is_about(occasion, state) || !kept.rule.times.is_in_force(occasion.since_start) {
                 continue;
             }
             kept.n_matched += 1;
@@ -108,16 +159,40 @@ impl RuleBook {
             let draw = if kept.rule.times.probability.is_some() { random.random() } else { 0.0 };
             if kept.rule.times.fires(kept.n_matched, draw) && first.is_none() {
                 kept.n_fired += 1;
-                first = Some(Fired { name: kept.name.clone(), action: kept.rule.then.clone() });
+                first = Some(*n);
             }
         }
-        first
+        // What is about other endpoints is told what it missed once: of its own kind it would learn more.
+        for n in unseen.drain(..) {
+            rules[n].is_about(occasion, state);
+        }
+        let fired = &rules[first?];
+        let actions = fired.rule.then.clone().map(|action| match action {
+            Action::Delay(Delay { duration, jitter }) if !jitter.is_zero() => {
+                let share: f64 = random.random();
+                Action::Delay(Delay { duration: duration + jitter.mul_f64(share), jitter: Duration::ZERO })
+            }
+            action => action,
+        });
+        for action in actions.iter() {
+            if let Action::SetState(next) = action {
+                state.clone_from(next);
+            }
+        }
+        Some(Fired { name: fired.name.clone(), actions })
     }
 
     /// How often each rule was used, in order.
     pub fn uses(&self) -> Vec<RuleUse> {
         let book = self.book();
         book.rules.iter().map(Kept::to_use).collect()
+    }
+
+    /// The rules that never applied, those that were taken out included.
+    pub fn idle(&self) -> Vec<RuleUse> {
+        let book = self.book();
+        let present = book.rules.iter().map(Kept::to_use).filter(|told| told.n_fired == 0);
+        book.retired.iter().cloned().chain(present).collect()
     }
 
     /// Puts back how often the rules that are called so were used.
@@ -135,11 +210,44 @@ impl RuleBook {
     }
 }
 
-impl Kept {
-    fn remember_near_miss(&mut self, missed: Vec<String>) {
-        if self.near_miss.as_ref().is_none_or(|nearest| missed.len() < nearest.len()) {
-            self.near_miss = Some(missed);
+impl Book {
+    /// Sorts the rules anew by what they can be about.
+    fn index(&mut self) {
+        let kinds = EndpointKind::ALL.map(Some);
+        self.by_kind = vec![Vec::new(); kinds.len() + 1];
+        for (n, kept) in self.rules.iter().enumerate() {
+            let when = &kept.rule.when;
+            let is_of = |kind: Option<EndpointKind>| match when.endpoint() {
+                Some(endpoint) => kind == Some(endpoint),
+                None => when.api.is_none() || kind.is_none(),
+            };
+            for kind in kinds.into_iter().chain([None]).filter(|kind| is_of(*kind)) {
+                self.by_kind[place(kind)].push(n);
+            }
         }
+        let has_seen_nothing = |kept: &Kept| kept.n_matched == 0 && kept.near_miss.is_none();
+        self.unseen = (0..self.rules.len()).filter(|n| has_seen_nothing(&self.rules[*n])).collect();
+    }
+}
+
+/// Where the rules about a kind of endpoint stand; the Harness API's stand first.
+fn place(kind: Option<EndpointKind>) -> usize {
+    kind.map_or(0, |kind| 1 + kind as usize)
+}
+
+impl Kept {
+    /// Whether the rule is about `occasion`. If it is not, and was about nothing so far, what it missed is remembered if less
+    /// was missed than ever before.
+    fn is_about(&mut self, occasion: &Occasion, state: &str) -> bool {
+        if self.n_matched > 0 || self.near_miss.as_ref().is_some_and(|nearest| nearest.len() == 1) {
+            return self.rule.when.admits(occasion, state);
+        }
+        let nearest = self.near_miss.as_ref().map_or(usize::MAX, Vec::len);
+        let n_missed = self.rule.when.n_mismatches(occasion, state, nearest);
+        if n_missed > 0 && n_missed < nearest {
+            self.near_miss = Some(self.rule.when.mismatches(occasion, state));
+        }
+        n_missed == 0
     }
 
     fn to_use(&self) -> RuleUse {
@@ -176,6 +284,10 @@ mod tests {
             user_agent: None,
             headers: BTreeMap::new(),
             attempt,
+            connection: 1,
+            host: String::from("hub.test"),
+            query: Vec::new(),
+            since_start: Duration::ZERO,
         }
     }
 
@@ -214,5 +326,48 @@ mod tests {
         let uses = book.uses();
         assert_eq!(uses[0].n_matched, 0);
         assert_eq!(uses[0].near_miss.as_deref(), Some("repository harness/ci-addon is not plugins/*"));
+    }
+
+    #[test]
+    fn a_state_is_set_by_one_rule_and_asked_for_by_another() {
+        let book = book(json!([
+            { "when": { "manifest": "get", "state": "start" }, "then": { "set-state": "down" } },
+            { "when": { "manifest": "get", "state": "down" }, "times": { "first": 2 },
+              "then": [{ "answer": { "status": 503 } }] },
+        ]));
+        let decide = || book.decide(&occasion(EndpointKind::Manifest, "app", 1)).map(|fired| fired.name);
+        let told: Vec<_> = (0..4).map(|_| decide()).collect();
+        assert_eq!(told, [Some("rule-1".into()), Some("rule-2".into()), Some("rule-2".into()), None]);
+        assert_eq!(book.state(), "down");
+        book.reset_state();
+        assert_eq!(decide().as_deref(), Some("rule-1"));
+    }
+
+    #[test]
+    fn a_rule_is_in_force_for_a_window_of_policy_time() {
+        let book = book(json!([{ "when": { "manifest": "get" }, "times": { "from": "10m", "until": "1h", "first": 1 },
+                                 "then": "close" }]));
+        let at = |minutes: u64| {
+            let since_start = Duration::from_secs(minutes * 60);
+            book.decide(&Occasion { since_start, ..occasion(EndpointKind::Manifest, "app", 1) }).is_some()
+        };
+        assert_eq!([at(9), at(60), at(10), at(11)], [false, false, true, false]);
+    }
+
+    #[test]
+    fn jitter_is_drawn_from_the_seed() {
+        let rule = json!([{ "when": {}, "then": { "delay": { "for": "1s", "jitter": "1s" } } }]);
+        let drawn = || {
+            let book = book(rule.clone());
+            let fired = (0..3).filter_map(|_| book.decide(&occasion(EndpointKind::Ping, "app", 1)));
+            fired.map(|fired| fired.actions[0].clone()).collect::<Vec<_>>()
+        };
+        let once = drawn();
+        assert_eq!(once, drawn());
+        assert_ne!(once[0], once[1]);
+        for action in once {
+            let Action::Delay(delay) = action else { panic!("{action:?}") };
+            assert!((1.0..2.0).contains(&delay.duration.as_secs_f64()), "{delay:?}");
+        }
     }
 }

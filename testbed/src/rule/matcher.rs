@@ -1,6 +1,6 @@
 //! Which exchange a rule is about.
 
-use std::{collections::BTreeMap, fmt, net::IpAddr};
+use std::{collections::BTreeMap, fmt, net::IpAddr, time::Duration};
 
 use http::Method;
 use oci::{EndpointKind, Principal, Reference, RepositoryName};
@@ -28,10 +28,18 @@ pub struct Occasion {
     pub source: IpAddr,
     /// With which `User-Agent`.
     pub user_agent: Option<String>,
-    /// Request headers, names in lower case. `authorization` is not among them.
+    /// Request headers, names in lower case. Of `authorization` there is the scheme alone.
     pub headers: BTreeMap<String, String>,
     /// How often this principal at this address has asked exactly this, from 1.
     pub attempt: u32,
+    /// The number of the connection that it came on, from 1.
+    pub connection: u64,
+    /// The host that is asked.
+    pub host: String,
+    /// The parameters of the query, as they were sent.
+    pub query: Vec<(String, String)>,
+    /// How much policy time has passed since the actor's start.
+    pub since_start: Duration,
 }
 
 /// What is asked: an endpoint of a registry, or a path of the Harness API.
@@ -104,6 +112,18 @@ pub struct Matcher {
     /// How often the same client has asked the same: `1` is its first attempt, `1..3` its first three.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub attempt: Option<Occurrences>,
+    /// The number of the connection at this actor, from 1: `1` is on the first one.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub connection: Option<Occurrences>,
+    /// A pattern for the host that is asked: `production.*`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub host: Option<Pattern>,
+    /// Parameters of the query, and patterns for their values: `{ ns: docker.io }`.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub query: BTreeMap<String, Pattern>,
+    /// The actor's state, which `set-state` sets. It begins as `start`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub state: Option<String>,
 }
 
 /// Which methods of an endpoint.
@@ -147,24 +167,72 @@ impl fmt::Display for MethodMatch {
 }
 
 impl Matcher {
-    /// The conditions that `occasion` does not meet, told for people; empty if it matches.
-    pub fn mismatches(&self, occasion: &Occasion) -> Vec<String> {
+    /// Whether `occasion` meets all conditions at an actor in `state`.
+    pub fn admits(&self, occasion: &Occasion, state: &str) -> bool {
+        self.n_mismatches(occasion, state, 1) == 0
+    }
+
+    /// The conditions that `occasion` does not meet at an actor in `state`, told for people; empty if it matches.
+    pub fn mismatches(&self, occasion: &Occasion, state: &str) -> Vec<String> {
         let mut missed = Vec::new();
-        self.miss_endpoint(occasion, &mut missed);
-        miss_glob("path", self.path.as_ref(), occasion.path(), &mut missed);
-        miss_glob("repository", self.repository.as_ref(), text(occasion.repository.as_ref()), &mut missed);
-        miss_glob("reference", self.reference.as_ref(), text(occasion.reference.as_ref()), &mut missed);
-        miss_glob("client", self.client.as_ref(), occasion.user_agent.clone(), &mut missed);
-        for (name, glob) in &self.headers {
-            let value = occasion.headers.get(&name.to_ascii_lowercase()).cloned();
-            miss_glob(&format!("header {name}"), Some(glob), value, &mut missed);
+        self.compare(occasion, state, &mut |miss| {
+            missed.push(miss.to_string());
+            true
+        });
+        missed
+    }
+
+    /// How many conditions `occasion` does not meet; counts no further than `enough`.
+    pub(super) fn n_mismatches(&self, occasion: &Occasion, state: &str, enough: usize) -> usize {
+        let mut n = 0;
+        self.compare(occasion, state, &mut |_| {
+            n += 1;
+            n < enough
+        });
+        n
+    }
+
+    /// The one kind of endpoint that it is about; `None` if it is about every one, or about the Harness API.
+    pub(super) fn endpoint(&self) -> Option<EndpointKind> {
+        self.endpoints().find_map(|(kind, method)| method.and(kind))
+    }
+
+    /// Hands each condition that `occasion` does not meet to `miss`, for as long as that wants to hear of more. Nothing is
+    /// put into words unless it asks: most rules are not about most exchanges.
+    fn compare(&self, occasion: &Occasion, state: &str, miss: Miss<'_>) -> Option<()> {
+        let told = |kind: Option<EndpointKind>| kind.map_or("api", EndpointKind::as_str);
+        let is = occasion.kind();
+        for (kind, method) in self.endpoints() {
+            let Some(method) = method else { continue };
+            if kind != is {
+                on(miss(&format_args!("endpoint {} is not {}", told(is), told(kind))))?;
+            } else if !method.admits(&occasion.method) {
+                on(miss(&format_args!("method {} is not {method}", occasion.method)))?;
+            }
+        }
+        let repository = occasion.repository.as_ref().map(RepositoryName::as_str);
+        let reference = || occasion.reference.as_ref().map(Reference::as_str);
+        glob("repository", self.repository.as_ref(), || repository, miss)?;
+        glob("reference", self.reference.as_ref(), reference, miss)?;
+        glob("path", self.path.as_ref(), || occasion.path(), miss)?;
+        glob("client", self.client.as_ref(), || occasion.user_agent.as_deref(), miss)?;
+        glob("host", self.host.as_ref(), || Some(&occasion.host), miss)?;
+        for (name, pattern) in &self.headers {
+            let value = || occasion.headers.get(&name.to_ascii_lowercase()).map(String::as_str);
+            glob(format_args!("header {name}"), Some(pattern), value, miss)?;
+        }
+        for (name, pattern) in &self.query {
+            let value = || occasion.query.iter().find(|(key, _)| key == name).map(|(_, value)| value.as_str());
+            glob(format_args!("query {name}"), Some(pattern), value, miss)?;
         }
         let layer = occasion.layer.and_then(|layer| u32::try_from(layer).ok());
-        miss("layer", self.layer.as_ref(), layer, |want, is| want.contains(*is), &mut missed);
-        miss("principal", self.principal.as_ref(), Some(&occasion.principal), |want, is| want == *is, &mut missed);
-        miss("source", self.source.as_ref(), Some(occasion.source), |want, is| want == is, &mut missed);
-        miss("attempt", self.attempt.as_ref(), Some(occasion.attempt), |want, is| want.contains(*is), &mut missed);
-        missed
+        let connection = u32::try_from(occasion.connection).unwrap_or(u32::MAX);
+        meets("layer", self.layer.as_ref(), layer, |want, is| want.contains(*is), miss)?;
+        meets("principal", self.principal.as_ref(), Some(&occasion.principal), |want, is| want == *is, miss)?;
+        meets("source", self.source.as_ref(), Some(occasion.source), |want, is| want == is, miss)?;
+        meets("attempt", self.attempt.as_ref(), Some(occasion.attempt), |want, is| want.contains(*is), miss)?;
+        meets("connection", self.connection.as_ref(), Some(connection), |want, is| want.contains(*is), miss)?;
+        meets("state", self.state.as_ref(), Some(state), |want, is| want == is, miss)
     }
 
     /// How many endpoint keys are given. More than one can never match.
@@ -187,52 +255,55 @@ impl Matcher {
         ]
         .into_iter()
     }
-
-    fn miss_endpoint(&self, occasion: &Occasion, missed: &mut Vec<String>) {
-        let is = match &occasion.call {
-            Call::Registry(kind) => Some(*kind),
-            Call::Api(_) => None,
-        };
-        for (kind, method) in self.endpoints() {
-            let Some(method) = method else { continue };
-            if kind != is {
-                let told =
-                    |kind: Option<EndpointKind>| kind.map_or_else(|| String::from("api"), |kind| kind.to_string());
-                missed.push(format!("endpoint {} is not {}", told(is), told(kind)));
-            } else if !method.admits(&occasion.method) {
-                missed.push(format!("method {} is not {method}", occasion.method));
-            }
-        }
-    }
 }
 
 impl Occasion {
-    fn path(&self) -> Option<String> {
+    /// The kind of endpoint; `None` at the Harness API.
+    pub(super) fn kind(&self) -> Option<EndpointKind> {
         match &self.call {
-            Call::Api(path) => Some(path.clone()),
+            Call::Registry(kind) => Some(*kind),
+            Call::Api(_) => None,
+        }
+    }
+
+    fn path(&self) -> Option<&str> {
+        match &self.call {
+            Call::Api(path) => Some(path),
             Call::Registry(_) => None,
         }
     }
 }
 
-fn text(value: Option<&impl ToString>) -> Option<String> {
-    value.map(ToString::to_string)
+/// Hears of one condition that is not met, and says whether it wants to hear of more.
+type Miss<'a> = &'a mut dyn FnMut(&dyn fmt::Display) -> bool;
+
+/// Whether to look further.
+fn on(goes_on: bool) -> Option<()> {
+    goes_on.then_some(())
 }
 
-fn miss_glob(what: &str, want: Option<&Pattern>, is: Option<String>, missed: &mut Vec<String>) {
-    miss(what, want, is, |want, is| want.admits(is), missed);
+fn glob<'a>(
+    what: impl fmt::Display,
+    want: Option<&Pattern>,
+    is: impl FnOnce() -> Option<&'a str>,
+    miss: Miss<'_>,
+) -> Option<()> {
+    match want {
+        Some(want) => meets(what, Some(want), is(), |want, is| want.admits(is), miss),
+        None => Some(()),
+    }
 }
 
-fn miss<W: fmt::Display, I: fmt::Display>(
-    what: &str,
+fn meets<W: fmt::Display, I: fmt::Display>(
+    what: impl fmt::Display,
     want: Option<&W>,
     is: Option<I>,
     admits: impl Fn(&W, &I) -> bool,
-    missed: &mut Vec<String>,
-) {
+    miss: Miss<'_>,
+) -> Option<()> {
     match (want, is) {
-        (Some(want), Some(is)) if !admits(want, &is) => missed.push(format!("{what} {is} is not {want}")),
-        (Some(want), None) => missed.push(format!("it has no {what}, and {want} is wanted")),
-        _ => {}
+        (Some(want), Some(is)) if !admits(want, &is) => on(miss(&format_args!("{what} {is} is not {want}"))),
+        (Some(want), None) => on(miss(&format_args!("it has no {what}, and {want} is wanted"))),
+        _ => Some(()),
     }
 }

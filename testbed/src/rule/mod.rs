@@ -4,17 +4,21 @@
 //! actor describes each exchange as an [`Occasion`] and asks its [`RuleBook`]; deciding is here, doing is the actor's.
 
 mod action;
+mod actions;
 mod book;
 mod check;
 mod matcher;
+mod offset;
 mod pattern;
 mod scalar;
 mod trigger;
 
-pub use action::{Action, Answer, Corrupt, Cut, Delay, Offset};
+pub use action::{Action, Answer, Corrupt, Cut, Delay, HeaderChange, MoveTag, RangeFault, Redirect, Stall};
+pub use actions::Actions;
 pub use book::{Fired, RuleBook, RuleUse};
 pub use check::{RuleFor, RuleProblem};
 pub use matcher::{Call, Matcher, MethodMatch, Occasion};
+pub use offset::Offset;
 pub use pattern::Pattern;
 pub use scalar::text_or_number;
 pub use trigger::{Occurrences, Trigger};
@@ -34,6 +38,6 @@ pub struct Rule {
     /// Which of these it applies to. Default: all.
     #[serde(default)]
     pub times: Trigger,
-    /// What happens.
-    pub then: Action,
+    /// What happens: one action, or several.
+    pub then: Actions,
 }

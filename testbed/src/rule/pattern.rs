@@ -8,12 +8,29 @@ use serde::{Deserialize, Deserializer, Serialize, Serializer, de};
 
 /// A pattern: `*` stands for any text, slashes included, `?` for one character, `{a,b}` for either.
 #[derive(Clone, Debug)]
-pub struct Pattern(GlobMatcher);
+pub struct Pattern {
+    text: String,
+    form: Form,
+}
+
+/// How a pattern is compared. Nearly all are one of the first two, which a thousand rules can be asked for in passing.
+#[derive(Clone, Debug)]
+enum Form {
+    /// Nothing in it stands for something else.
+    Exact,
+    /// One `*`, at the end: what stands before it has so many bytes.
+    Prefix(usize),
+    Glob(GlobMatcher),
+}
 
 impl Pattern {
     /// Whether the whole of `text` fits the pattern.
     pub fn admits(&self, text: &str) -> bool {
-        self.0.is_match(text)
+        match &self.form {
+            Form::Exact => self.text == text,
+            Form::Prefix(n_bytes) => text.as_bytes().starts_with(&self.text.as_bytes()[..*n_bytes]),
+            Form::Glob(glob) => glob.is_match(text),
+        }
     }
 }
 
@@ -21,20 +38,28 @@ impl FromStr for Pattern {
     type Err = String;
 
     fn from_str(text: &str) -> Result<Self, Self::Err> {
-        let glob = Glob::new(text).map_err(|error| format!("`{text}` is no pattern: {}", error.kind()))?;
-        Ok(Self(glob.compile_matcher()))
+        let is_plain = |text: &str| !text.contains(['*', '?', '[', ']', '{', '}', '\\']);
+        let form = match text.strip_suffix('*') {
+            None if is_plain(text) => Form::Exact,
+            Some(prefix) if is_plain(prefix) => Form::Prefix(prefix.len()),
+            _ => {
+                let glob = Glob::new(text).map_err(|error| format!("`{text}` is no pattern: {}", error.kind()))?;
+                Form::Glob(glob.compile_matcher())
+            }
+        };
+        Ok(Self { text: text.to_owned(), form })
     }
 }
 
 impl PartialEq for Pattern {
     fn eq(&self, other: &Self) -> bool {
-        self.0.glob() == other.0.glob()
+        self.text == other.text
     }
 }
 
 impl fmt::Display for Pattern {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        self.0.glob().fmt(f)
+        self.text.fmt(f)
     }
 }
 
@@ -57,5 +82,20 @@ impl JsonSchema for Pattern {
 
     fn json_schema(_: &mut SchemaGenerator) -> Schema {
         json_schema!({ "description": "A pattern: harness/*, 1.16.?, {a,b}", "type": "string" })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+
+    proptest! {
+        #[test]
+        fn the_short_cuts_admit_what_the_pattern_does(pattern in "[ab/]{0,4}\\*?", text in "[ab/]{0,6}") {
+            let glob = Glob::new(&pattern).unwrap().compile_matcher();
+            prop_assert_eq!(pattern.parse::<Pattern>().unwrap().admits(&text), glob.is_match(&text));
+        }
     }
 }

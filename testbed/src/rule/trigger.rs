@@ -1,11 +1,12 @@
 //! Which occurrence of a matching exchange a rule applies to.
 
-use std::{fmt, num::NonZeroU32, str::FromStr};
+use std::{fmt, num::NonZeroU32, str::FromStr, time::Duration};
 
 use schemars::{JsonSchema, Schema, SchemaGenerator, json_schema};
 use serde::{Deserialize, Deserializer, Serialize, Serializer, de};
 
 use super::scalar::text_or_number;
+use crate::duration;
 
 /// Which of the matching exchanges a rule applies to. All conditions given must hold; none given means every one.
 #[derive(Clone, Debug, Default, PartialEq, Deserialize, Serialize, JsonSchema)]
@@ -23,9 +24,31 @@ pub struct Trigger {
     /// Only with this probability, from 0 to 1, drawn from the world's seed.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub probability: Option<f64>,
+    /// Only from then on, in policy time since the actor's start: `10m`.
+    #[serde(default, with = "duration::optional", skip_serializing_if = "Option::is_none")]
+    #[schemars(with = "Option<String>")]
+    pub from: Option<Duration>,
+    /// Only until then, that moment excluded, in policy time since the actor's start: `1h`.
+    #[serde(default, with = "duration::optional", skip_serializing_if = "Option::is_none")]
+    #[schemars(with = "Option<String>")]
+    pub until: Option<Duration>,
 }
 
 impl Trigger {
+    /// Whether the rule is in force when so much policy time has passed since the actor's start. Outside it counts nothing.
+    pub fn is_in_force(&self, since_start: Duration) -> bool {
+        self.from.is_none_or(|from| since_start >= from) && self.until.is_none_or(|until| since_start < until)
+    }
+
+    /// Whether there is an occurrence, and a moment, that all conditions hold for.
+    pub fn can_fire(&self) -> bool {
+        let first = self.nth.map_or(1, |nth| nth.first);
+        let last = self.nth.map_or(u32::MAX, |nth| nth.last).min(self.first.map_or(u32::MAX, NonZeroU32::get));
+        let every = self.every.map_or(1, NonZeroU32::get);
+        let is_ever = self.until.is_none_or(|until| self.from.unwrap_or_default() < until);
+        is_ever && self.probability != Some(0.0) && first.div_ceil(every).saturating_mul(every) <= last
+    }
+
     /// Whether the `n`th match (from 1) is one that the rule applies to; `draw` is in `0.0..1.0`.
     pub fn fires(&self, n: u32, draw: f64) -> bool {
         self.first.is_none_or(|first| n <= first.get())
@@ -126,6 +149,14 @@ mod tests {
     }
 
     proptest! {
+        #[test]
+        fn what_can_fire_does(first in 0_u32..9, every in 0_u32..9, from in 1_u32..20, more in 0_u32..9) {
+            let nth = Some(Occurrences { first: from, last: from + more });
+            let trigger =
+                Trigger { first: NonZeroU32::new(first), every: NonZeroU32::new(every), nth, ..Trigger::default() };
+            prop_assert_eq!(trigger.can_fire(), (1..100).any(|n| trigger.fires(n, 0.0)));
+        }
+
         #[test]
         fn first_n_fires_exactly_n_times(n in 1_u32..50, tries in 0_u32..100) {
             let trigger = Trigger { first: NonZeroU32::new(n), ..Trigger::default() };

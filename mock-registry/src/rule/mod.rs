@@ -1,8 +1,12 @@
 //! The layer that performs rules: who asks what for the how-manieth time, and what a rule does about it.
 //!
-//! Deciding is the rule book's; here are the doing and the counting of attempts. A rule sees a repository as the registry
+//! Deciding is the rule book's; here are the counting of attempts and the doing: `before` there is an answer, and to
+//! the `answer`. What is done to a body on its way is in [`body`](crate::body). A rule sees a repository as the registry
 //! names it, without the registry's URL path. Rules come before authentication, so they see requests that will be refused,
 //! and a ready-made answer uses no pull.
+
+mod answer;
+mod before;
 
 use std::{
     collections::BTreeMap,
@@ -11,13 +15,16 @@ use std::{
     sync::{Arc, Mutex, PoisonError},
 };
 
-use axum::{body::Body, extract::Request, response::Response};
-use http::{HeaderName, HeaderValue, Method, StatusCode, header};
+pub(crate) use answer::{Sent, change};
+pub(crate) use before::begin;
+
+use axum::extract::Request;
+use http::{HeaderValue, Method, header};
 use oci::Principal;
 use rustc_hash::{FxHashMap, FxHasher};
-use testbed::rule::{Action, Answer, Call, Fired, Occasion};
+use testbed::rule::{Call, Fired, Occasion};
 
-use crate::{auth::Identity, error::AnsweredError, exchange::Resolved, state::App};
+use crate::{api::query, auth::Identity, exchange::Resolved, state::App};
 
 /// When there are this many different requests, counting begins anew: a bound on memory.
 const MAX_COUNTED: usize = 100_000;
@@ -56,28 +63,16 @@ pub(crate) fn decide(app: &App, resolved: &Resolved, identity: &Identity, reques
     app.rules.decide(&occasion(app, resolved, identity, request, attempt))
 }
 
-/// Does what comes before the registry's own answer, and returns the rule's answer if that takes its place.
-pub(crate) async fn begin(app: &App, identity: &Identity, fired: &Fired) -> Option<Response> {
-    match &fired.action {
-        Action::Answer(answer) => return Some(compose_answer(answer)),
-        Action::Delay(delay) => tokio::time::sleep(delay.duration).await,
-        Action::ExpireToken => {
-            if let Some(token) = identity.token_id() {
-                app.tokens.revoke(token);
-            }
-        }
-        Action::Cut(_) | Action::Reset(_) | Action::Corrupt(_) => {}
-    }
-    None
-}
-
 fn occasion(app: &App, resolved: &Resolved, identity: &Identity, request: &Request, attempt: u32) -> Occasion {
     let text = |value: &HeaderValue| String::from_utf8_lossy(value.as_bytes()).into_owned();
     let headers: BTreeMap<_, _> = request
         .headers()
         .iter()
-        .filter(|(name, _)| *name != header::AUTHORIZATION)
-        .map(|(name, value)| (name.as_str().to_owned(), text(value)))
+        .map(|(name, value)| {
+            let text = text(value);
+            let shown = if name == header::AUTHORIZATION { scheme(&text) } else { &text };
+            (name.as_str().to_owned(), shown.to_owned())
+        })
         .collect();
     Occasion {
         call: Call::Registry(resolved.kind()),
@@ -90,29 +85,14 @@ fn occasion(app: &App, resolved: &Resolved, identity: &Identity, request: &Reque
         headers,
         attempt,
         principal: identity.principal().clone(),
+        connection: resolved.connection,
+        host: resolved.host.clone(),
+        query: query(request.uri()),
+        since_start: app.clock.now().duration_since(app.start).try_into().unwrap_or_default(),
     }
 }
 
-fn compose_answer(answer: &Answer) -> Response {
-    let body = match (&answer.body, &answer.json) {
-        (Some(text), _) => text.clone().into_bytes(),
-        (None, Some(json)) => json.to_string().into_bytes(),
-        (None, None) => Vec::new(),
-    };
-    let code = oci::ErrorBody::parse(&body).and_then(|body| body.first().map(|entry| entry.code.clone()));
-    let mut response = Response::new(Body::from(body));
-    // The configuration was checked; the book can also be filled by hand.
-    *response.status_mut() = StatusCode::from_u16(answer.status).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);
-    if answer.json.is_some() {
-        response.headers_mut().insert(header::CONTENT_TYPE, HeaderValue::from_static("application/json"));
-    }
-    for (name, value) in &answer.headers {
-        if let (Ok(name), Ok(value)) = (HeaderName::try_from(name), HeaderValue::try_from(value)) {
-            response.headers_mut().insert(name, value);
-        }
-    }
-    if let Some(code) = code {
-        response.extensions_mut().insert(AnsweredError(code));
-    }
-    response
+/// What of the `Authorization` header is no secret. Without a blank there is no telling where that ends.
+fn scheme(authorization: &str) -> &str {
+    authorization.split_once(' ').map_or("other", |(scheme, _)| scheme)
 }
