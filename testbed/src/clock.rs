@@ -10,6 +10,7 @@
 
 mod date;
 mod status;
+mod turns;
 
 use std::{
     collections::BTreeMap,
@@ -28,6 +29,7 @@ use tokio::sync::{oneshot, watch};
 pub use self::{
     date::{DateHeader, http_date},
     status::{ClockError, ClockMode, ClockState, ClockStatus},
+    turns::{Turn, Turns},
 };
 
 /// A handle to a world's clock. Clones share the clock.
