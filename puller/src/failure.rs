@@ -98,7 +98,22 @@ impl Trouble {
 
 /// A failure without a status.
 pub(crate) fn failure(kind: FailureKind, message: impl Into<String>) -> PullFailure {
-    PullFailure { kind, status: None, message: message.into(), n_retries: 0, effort: Effort::default() }
+    PullFailure {
+        kind,
+        status: None,
+        of_token: false,
+        message: message.into(),
+        n_retries: 0,
+        effort: Effort::default(),
+    }
+}
+
+/// Why a round ended, as far as rounds care. A token service that throttles is nothing to begin anew for: facts/registry E1.
+pub(crate) fn round_cause(failure: &PullFailure) -> Cause {
+    match failure.kind {
+        FailureKind::RateLimited if failure.of_token => Cause::Final,
+        kind => Cause::of(kind, failure.status),
+    }
 }
 
 /// The local side failed while it did `what`.

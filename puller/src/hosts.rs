@@ -19,8 +19,8 @@ use testbed::{
 };
 
 use crate::{
-    client::{Cause, ClientProfile, MirroredRegistries, MirrorsDecided, Order, RoundsOf},
-    failure::failure,
+    client::{ClientProfile, MirroredRegistries, MirrorsDecided, Order, RoundsOf},
+    failure::{failure, round_cause},
     puller::Settings,
     session::{Cost, Session},
 };
@@ -31,6 +31,7 @@ pub(crate) struct Hosts {
     /// Whose manifest was taken, once that decides.
     chosen: OnceLock<usize>,
     profile: Arc<ClientProfile>,
+    cost: Arc<Cost>,
 }
 
 /// Who asks, and for what.
@@ -76,13 +77,14 @@ impl Hosts {
         let origin = profile.mirrors.names_origin.then_some(image.host());
         let sessions = mirrors.iter().map(|mirror| open(mirror, None, Some(origin)));
         let sessions = sessions.chain([open(image.host(), credentials, None)]).collect::<Result<_, _>>()?;
-        Ok(Self { sessions, chosen: OnceLock::new(), profile: Arc::clone(profile) })
+        let (profile, cost) = (Arc::clone(profile), Arc::clone(cost));
+        Ok(Self { sessions, chosen: OnceLock::new(), profile, cost })
     }
 
     /// One of them alone.
     pub(crate) fn single(session: &Arc<Session>) -> Self {
-        let profile = Arc::clone(&session.profile);
-        Self { sessions: vec![Arc::clone(session)], chosen: OnceLock::new(), profile }
+        let (profile, cost) = (Arc::clone(&session.profile), Arc::clone(&session.cost));
+        Self { sessions: vec![Arc::clone(session)], chosen: OnceLock::new(), profile, cost }
     }
 
     /// Whether a whole pull is tried at one host after the other.
@@ -116,9 +118,11 @@ impl Hosts {
                 Err(failure) => failure,
             };
             let rounds = self.profile.outer.as_ref().filter(|outer| outer.of == RoundsOf::Request);
-            let cause = Cause::of(failure.kind, failure.status);
-            match rounds.and_then(|outer| outer.after(cause, round)) {
-                Some(wait) => participant.sleep(wait).await,
+            match rounds.and_then(|outer| outer.after(round_cause(&failure), round)) {
+                Some(wait) => {
+                    self.cost.add_waited(wait);
+                    participant.sleep(wait).await;
+                }
                 None => return Err(failure),
             }
             round += 1;
@@ -159,5 +163,5 @@ impl Hosts {
 /// The wait after round number `round` of a whole pull; none if there is no further round.
 pub(crate) fn after_pull(profile: &ClientProfile, failure: &PullFailure, round: u32) -> Option<Duration> {
     let rounds = profile.outer.as_ref().filter(|outer| outer.of == RoundsOf::Pull)?;
-    rounds.after(Cause::of(failure.kind, failure.status), round)
+    rounds.after(round_cause(failure), round)
 }

@@ -27,6 +27,7 @@ mod blob;
 mod client;
 mod failure;
 mod hosts;
+mod jwt;
 mod listing;
 mod local_image;
 mod login;

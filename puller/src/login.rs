@@ -13,7 +13,7 @@ use testbed::{
 use url::Url;
 
 use crate::{
-    client::{Cause, OnUnauthorized, PingScope, RedirectedChallenge, RequestKind, TokenMethod},
+    client::{Cause, MessageStyle, OnUnauthorized, PingScope, RedirectedChallenge, RequestKind, TokenMethod},
     failure::{Trouble, shown},
     session::{Attempts, Login, Session},
     token::{Token, TokenKey, choose, is_trusted},
@@ -29,8 +29,7 @@ impl Session {
         if !self.profile.order.version_check {
             return Ok(());
         }
-        // Whoever holds the lock may be backing off, so this one must not keep the clock from moving.
-        let mut greeted = participant.wait_for(self.greeted.lock()).await;
+        let mut greeted = self.greeted.take(participant).await;
         if *greeted {
             return Ok(());
         }
@@ -141,7 +140,16 @@ impl Session {
     ) -> Result<Arc<Token>, Trouble> {
         let fetched = self.tokens.get(participant, key, rejected, self.fetch_token(participant, key)).await;
         // These were attempts of a request of their own: the one that needs the token must not repeat them.
-        fetched.map_err(final_trouble)
+        fetched.map_err(|failure| final_trouble(self.known_of_token(failure)))
+    }
+
+    /// A failure to get a token is known as one, and `docker pull` names the request that it was for.
+    fn known_of_token(&self, failure: PullFailure) -> PullFailure {
+        let message = match self.profile.messages {
+            MessageStyle::DockerPull => format!("Get \"{}\": {}", self.url(&Endpoint::Ping), failure.message),
+            _ => failure.message,
+        };
+        PullFailure { of_token: true, message, ..failure }
     }
 
     /// Asks the token service, with the credentials if there are any: with the client's method, then with the other one.
@@ -149,7 +157,7 @@ impl Session {
         let habits = &self.profile.token;
         if !is_trusted(habits.realm, &self.registry, &key.realm, self.credentials.is_some()) {
             let message = format!(
-                "unauthorized: the token service {} is not trusted with a login for {}: it is asked over plain http, or at a private address",
+                "unauthorized: the token service {} is not trusted with a login for {}: it is asked over plain http, at a private address or in another domain",
                 shown(&key.realm),
                 self.registry.host_str().unwrap_or_default(),
             );

@@ -145,7 +145,9 @@ pub(crate) async fn head(
         }
         Err(failure) => failure,
     };
-    let cause = RetryOn(Cause::of(refused.kind, refused.status));
+    // What a token service refuses is refused to GET as well.
+    let cause = if refused.of_token { Cause::Final } else { Cause::of(refused.kind, refused.status) };
+    let cause = RetryOn(cause);
     if habits.falls_back_always || habits.falls_back_on.contains(&cause) {
         return Ok(None);
     }

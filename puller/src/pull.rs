@@ -60,6 +60,7 @@ pub(crate) async fn run(
 
     let pull = Pull { settings, task, cost: Arc::default(), kept: Arc::default() };
     let outcome = pull.rounds(participant).await;
+    let outcome = outcome.map_err(|failure| words::of_pull(settings.profile.messages, &task.image, failure));
 
     let told = |failure: &PullFailure| {
         let message = words::without_token_ids(&failure.message);

@@ -14,7 +14,7 @@ use std::{
 use oci::{Endpoint, RegistryHost, Scope};
 use testbed::{
     Clock, Event, Journal, Timestamp,
-    clock::{Participant, after},
+    clock::{Participant, Turns, after},
     journal::RetryWait,
     net::Vantage,
     task::{Credentials, Effort, FailureKind, PullFailure},
@@ -44,8 +44,8 @@ pub(crate) struct Session {
     pub(crate) clock: Clock,
     pub(crate) listener: Listener,
     pub(crate) profile: Arc<ClientProfile>,
-    /// Whether the version check was made. A tokio mutex, held while it is made: one is enough for all who wait for it.
-    pub(crate) greeted: tokio::sync::Mutex<bool>,
+    /// Whether the version check was made. Taken in turns, also while it is made: one is enough for all who wait for it.
+    pub(crate) greeted: Turns<bool>,
     /// A std mutex: one small value, copied in and out.
     login: Mutex<Login>,
     /// A std mutex: a few numbers.
@@ -104,7 +104,7 @@ impl Session {
             clock: settings.clock.clone(),
             listener: settings.listener.clone(),
             profile: Arc::clone(&settings.profile),
-            greeted: tokio::sync::Mutex::new(false),
+            greeted: Turns::default(),
             login: Mutex::default(),
             retries: Mutex::new(Retries::new(&settings.profile, settings.next_seed())),
             paused_until: Mutex::new(Timestamp::MIN),

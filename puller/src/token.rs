@@ -3,7 +3,7 @@
 //! A token is asked for once per (realm, service, scope) and pull, with `GET`, or with `POST` by clients that have a
 //! password and prefer it. When it ends, in policy time, is the client's habit: `expires_in` after it arrived, or after
 //! `issued_at` for those who believe it, and mostly not before a minute, since the specification promises no less. The
-//! token is opaque: nobody looks into it.
+//! token is opaque, and only a client with that habit looks into it.
 //!
 //! Source: Docker token specification; facts/registry C1, C2, E4.
 
@@ -13,15 +13,15 @@ use oci::{Challenge, Scope};
 use serde::Deserialize;
 use testbed::{
     Secret, Timestamp,
-    clock::{Participant, after},
+    clock::{Participant, Turns, after},
     task::FailureKind,
 };
-use tokio::sync::Mutex;
 use url::{Host, Url};
 
 use crate::{
-    client::{Issued, NoExpiry, RealmGuard, TokenHabits},
+    client::{Issued, NoExpiry, RealmGuard, TokenField, TokenHabits},
     failure::Trouble,
+    jwt,
 };
 
 /// What a token is for.
@@ -99,10 +99,22 @@ pub(crate) fn is_trusted(guard: RealmGuard, registry: &Url, realm: &Url, has_pas
     match guard {
         RealmGuard::Any => true,
         RealmGuard::AsOpen => !has_password || may_send_credentials(registry, realm),
-        RealmGuard::Public => {
-            let is_own = registry.host() == realm.host();
-            may_send_credentials(registry, realm) && (is_own || is_loopback(registry) || !is_private(realm))
+        RealmGuard::Public | RealmGuard::OwnDomain => {
+            let is_own = registry.host() == realm.host() || is_loopback(registry);
+            let is_of_domain = guard == RealmGuard::Public || domain(registry) == domain(realm);
+            may_send_credentials(registry, realm) && (is_own || (!is_private(realm) && is_of_domain))
         }
+    }
+}
+
+/// The last two labels of the host's name, or its address: what ggcr takes for the domain that two hosts share.
+fn domain(url: &Url) -> Option<String> {
+    match url.host()? {
+        Host::Domain(name) => {
+            let labels: Vec<_> = name.trim_end_matches('.').rsplit('.').take(2).collect();
+            Some(labels.join("."))
+        }
+        address => Some(address.to_string()),
     }
 }
 
@@ -158,9 +170,17 @@ impl Token {
             Issued::Believed => issued_at.unwrap_or(now),
             Issued::Ignored => now,
         };
-        let value = [body.token, body.access_token].into_iter().flatten().find(is_usable);
+        let fields = match habits.prefers {
+            TokenField::Token => [body.token, body.access_token],
+            TokenField::AccessToken => [body.access_token, body.token],
+        };
+        let value = fields.into_iter().flatten().find(is_usable);
         let value =
             value.ok_or_else(|| fail(String::from("authorization server did not include a token in the response")))?;
+        if habits.reads_exp {
+            let expires_at = jwt::expiry(value.expose()).unwrap_or_else(|| after(begin, habits.least_life.0));
+            return Ok(Self { value, expires_at });
+        }
         let told = body.expires_in.filter(|seconds| *seconds > 0).map(Duration::from_secs);
         let life = match (told, habits.no_expiry) {
             (_, _) if !habits.expires => None,
@@ -179,8 +199,8 @@ impl Token {
 /// The tokens of one pull.
 #[derive(Debug, Default)]
 pub(crate) struct Tokens {
-    // A tokio mutex, held while a token is fetched: layers that need the same token at once get it with one request.
-    kept: Mutex<HashMap<TokenKey, Arc<Token>>>,
+    // Taken in turns, also while a token is fetched: layers that need the same token at once get it with one request.
+    kept: Turns<HashMap<TokenKey, Arc<Token>>>,
 }
 
 impl Tokens {
@@ -195,8 +215,7 @@ impl Tokens {
         rejected: Option<&Token>,
         fetch: impl Future<Output = Result<Token, E>>,
     ) -> Result<Arc<Token>, E> {
-        // Whoever holds the lock may be backing off, so this one must not keep the clock from moving.
-        let mut kept = participant.wait_for(self.kept.lock()).await;
+        let mut kept = self.kept.take(participant).await;
         if let Some(token) = kept.get(key) {
             let is_good = token.expires_at > participant.clock().now() && Some(&**token) != rejected;
             if is_good {
@@ -239,6 +258,22 @@ mod tests {
     }
 
     #[test]
+    fn clients_differ_in_which_of_two_tokens_they_take() {
+        let check = |client: &str, expected: &str| {
+            let habits = &crate::ClientProfile::find(client).unwrap().token;
+            let body = br#"{"token":"one","access_token":"other"}"#;
+            let token = Token::parse(body, Clock::DEFAULT_START, habits).unwrap();
+            assert_eq!(token.value.expose(), expected, "{client}");
+        };
+        for client in ["pullrig", "podman", "skopeo", "oci-client"] {
+            check(client, "one");
+        }
+        for client in ["docker", "containerd", "buildkit", "crane", "kaniko", "regclient", "oras"] {
+            check(client, "other");
+        }
+    }
+
+    #[test]
     fn clients_differ_in_how_long_they_keep_a_token() {
         let check = |client: &str, body: &str, expected: Option<i64>| {
             let habits = &crate::ClientProfile::find(client).unwrap().token;
@@ -256,6 +291,9 @@ mod tests {
         check("buildkit", r#"{"token":"a","expires_in":300}"#, Some(270));
         check("oras", r#"{"token":"a","expires_in":5}"#, None);
         check("docker", r#"{"token":"a","expires_in":18446744073709551615}"#, None);
+        // The claims say 00:00:05.
+        check("oci-client", r#"{"token":"e30.eyJleHAiOjE3NjcyMjU2MDV9.c2ln","expires_in":300}"#, Some(5));
+        check("oci-client", r#"{"token":"opaque","expires_in":300}"#, Some(60));
     }
 
     #[test]
@@ -270,6 +308,12 @@ mod tests {
         check(RealmGuard::Public, "https://auth.test/token", true, true);
         check(RealmGuard::Public, "http://auth.test/token", false, false);
         check(RealmGuard::Public, "https://10.0.0.1/token", false, false);
+        check(RealmGuard::Public, "https://auth.elsewhere/token", true, true);
+        check(RealmGuard::OwnDomain, "https://auth.elsewhere/token", false, false);
+        check(RealmGuard::OwnDomain, "https://auth.registry.test/token", true, true);
+        check(RealmGuard::OwnDomain, "https://registry.test:8443/token", true, true);
+        check(RealmGuard::OwnDomain, "http://registry.test/token", false, false);
+        check(RealmGuard::OwnDomain, "https://10.0.0.1/token", false, false);
         check(RealmGuard::AsOpen, "http://auth.test/token", false, true);
         check(RealmGuard::AsOpen, "http://auth.test/token", true, false);
         check(RealmGuard::Any, "http://10.0.0.1/token", true, true);

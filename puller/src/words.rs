@@ -2,9 +2,13 @@
 //!
 //! Source: facts/registry E8. Docker's classic client (distribution 2.8.3) shows an error body as `code: message`; a body
 //! that does not claim to be JSON is shown whole; one that claims it and is not is reported.
+//!
+//! A refused login has words of its own in two of them: moby's daemon/internal/distribution/errors.go, and containerd's
+//! core/remotes/docker.
 
 use http::{Method, StatusCode};
-use oci::{Challenge, ErrorBody, ErrorCode};
+use oci::{Challenge, ErrorBody, ErrorCode, ImageReference};
+use testbed::task::PullFailure;
 use url::Url;
 
 use crate::{client::MessageStyle, failure::shown};
@@ -28,9 +32,18 @@ impl ErrorAnswer<'_> {
         let Self { method, url, status, .. } = self;
         let (parsed, text, at) = (self.parsed(), self.text(), shown(url));
         match (style, parsed) {
-            (MessageStyle::Docker, _) => self.docker(self.is_json),
+            (MessageStyle::Docker | MessageStyle::DockerPull, _) => self.docker(self.is_json),
             (MessageStyle::ContainersImage, _) => self.docker(true),
             (MessageStyle::DockerContainerd, Some((_, message))) => format!("error from registry: {message}"),
+            (MessageStyle::Containerd, _) if self.token_error().is_some() => {
+                let error = self.token_error().unwrap_or_default();
+                let refused = format!("server message: {error}: authorization failed");
+                if url.path().contains("/manifests/") {
+                    format!("pull access denied, repository does not exist or may require authorization: {refused}")
+                } else {
+                    refused
+                }
+            }
             (MessageStyle::DockerContainerd | MessageStyle::Containerd, None) => {
                 format!("unexpected status from {method} request to {at}: {status}")
             }
@@ -54,11 +67,11 @@ impl ErrorAnswer<'_> {
             return format!("received unexpected HTTP status: {}", self.status);
         }
         // What the challenge says about the token comes before the body.
-        let verdict = self.challenges.iter().find_map(|challenge| match challenge {
-            Challenge::Bearer { error: Some(error), .. } if error == "invalid_token" => Some(ErrorCode::Unauthorized),
-            Challenge::Bearer { error: Some(error), .. } if error == "insufficient_scope" => Some(ErrorCode::Denied),
+        let verdict = match self.token_error() {
+            Some("invalid_token") => Some(ErrorCode::Unauthorized),
+            Some("insufficient_scope") => Some(ErrorCode::Denied),
             _ => None,
-        });
+        };
         if let Some(code) = verdict {
             return told(&code, code.default_message());
         }
@@ -80,6 +93,14 @@ impl ErrorAnswer<'_> {
         }
     }
 
+    /// What the challenge says is wrong with the token.
+    fn token_error(&self) -> Option<&str> {
+        self.challenges.iter().find_map(|challenge| match challenge {
+            Challenge::Bearer { error, .. } => error.as_deref(),
+            _ => None,
+        })
+    }
+
     /// Code and text of the first error of an error body.
     fn parsed(&self) -> Option<(ErrorCode, String)> {
         let body = ErrorBody::parse(self.body)?;
@@ -90,6 +111,29 @@ impl ErrorAnswer<'_> {
     fn text(&self) -> String {
         bounded(&String::from_utf8_lossy(self.body))
     }
+}
+
+/// What a client of that style says in the end, when the pull of `image` failed so.
+pub(crate) fn of_pull(style: MessageStyle, image: &ImageReference, failure: PullFailure) -> PullFailure {
+    if style != MessageStyle::DockerPull {
+        return failure;
+    }
+    let tagged = image.familiar();
+    let bare = tagged.split('@').next().unwrap_or_default();
+    // A colon behind the last slash is the tag's, one before it a port's.
+    let name = match bare.rsplit_once(':') {
+        Some((name, tag)) if !tag.contains('/') => name,
+        _ => bare,
+    };
+    let told = match failure.message.split_once(": ").map(|(code, _)| code) {
+        Some("denied") => {
+            format!("pull access denied for {name}, repository does not exist or may require 'docker login'")
+        }
+        Some("manifest unknown") => format!("manifest for {tagged} not found"),
+        Some("name unknown") => format!("repository {name} not found"),
+        _ => return failure,
+    };
+    PullFailure { message: format!("{told}: {}", failure.message), ..failure }
 }
 
 /// `manifest unknown: manifest unknown`: docker writes the code in lower case and with blanks.
@@ -134,8 +178,10 @@ fn bounded(text: &str) -> String {
 #[cfg(test)]
 mod tests {
     use proptest::prelude::*;
+    use testbed::task::FailureKind;
 
     use super::*;
+    use crate::failure::failure;
 
     const LIMIT: &str = r#"{"errors":[{"code":"TOOMANYREQUESTS","message":"You have reached your pull rate limit."}]}"#;
 
@@ -196,11 +242,34 @@ mod tests {
     #[test]
     fn the_challenge_says_what_is_wrong_with_the_token() {
         let challenges = Challenge::parse_all(r#"Bearer realm="https://a/t",error="insufficient_scope""#);
-        let url = Url::parse("https://registry.test/").unwrap();
-        let status = StatusCode::UNAUTHORIZED;
-        let answer =
-            ErrorAnswer { method: &Method::GET, url: &url, status, is_json: false, challenges: &challenges, body: b"" };
-        assert_eq!(answer.message(MessageStyle::Docker), "denied: requested access to the resource is denied");
+        let check = |style, path: &str, expected: &str| {
+            let url = Url::parse("https://registry.test/").unwrap().join(path).unwrap();
+            let status = StatusCode::UNAUTHORIZED;
+            let (method, challenges) = (&Method::GET, &challenges[..]);
+            let answer = ErrorAnswer { method, url: &url, status, is_json: false, challenges, body: b"" };
+            assert_eq!(answer.message(style), expected);
+        };
+        check(MessageStyle::Docker, "/", "denied: requested access to the resource is denied");
+        let refused = "server message: insufficient_scope: authorization failed";
+        check(MessageStyle::Containerd, "/v2/app/blobs/sha256:a", refused);
+        let denied = "pull access denied, repository does not exist or may require authorization";
+        check(MessageStyle::Containerd, "/v2/app/manifests/1", &format!("{denied}: {refused}"));
+    }
+
+    #[test]
+    fn docker_pull_names_the_image_that_is_refused() {
+        let check = |style, image: &str, message: &str, expected: &str| {
+            let failure = failure(FailureKind::NotFound, message);
+            assert_eq!(of_pull(style, &image.parse().unwrap(), failure).message, expected);
+        };
+        let style = MessageStyle::DockerPull;
+        let login = "repository does not exist or may require 'docker login'";
+        check(style, "acme/app:1", "denied: no", &format!("pull access denied for acme/app, {login}: denied: no"));
+        let unknown = "manifest unknown: manifest unknown";
+        check(style, "alpine:4", unknown, &format!("manifest for alpine:4 not found: {unknown}"));
+        check(style, "hub.test:5000/a:1", "name unknown: b", "repository hub.test:5000/a not found: name unknown: b");
+        check(style, "alpine", "toomanyrequests: slow down", "toomanyrequests: slow down");
+        check(MessageStyle::Docker, "alpine", "denied: no", "denied: no");
     }
 
     #[test]

@@ -55,6 +55,7 @@ impl PullAgent for Agent {
                 return Err(PullFailure {
                     kind: FailureKind::RateLimited,
                     status: Some(429),
+                    of_token: false,
                     message,
                     n_retries: 0,
                     effort: Effort::default(),

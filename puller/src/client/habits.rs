@@ -39,10 +39,15 @@ pub struct TokenHabits {
     pub account: bool,
     /// Which scope a token is asked for after the version check.
     pub ping_scope: PingScope,
+    /// Which field is the token, where an answer has both.
+    pub prefers: TokenField,
     /// A life that is shorter is taken for this one.
     pub least_life: Wait,
     /// A life that is not told, or zero.
     pub no_expiry: NoExpiry,
+    /// Whether a life is read from the token's own `exp`, and `expires_in` not at all. One that has none, since it is no JWT,
+    /// has the least life.
+    pub reads_exp: bool,
     /// What `issued_at` does.
     pub issued_at: Issued,
     /// Whether tokens end at all before a 401 says so.
@@ -68,6 +73,16 @@ pub enum TokenMethod {
     Get,
     /// As OAuth2 has it: a form.
     Post,
+}
+
+/// A field that has a token.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "kebab-case")]
+pub enum TokenField {
+    /// `token`.
+    Token,
+    /// `access_token`.
+    AccessToken,
 }
 
 /// Which scope a token is asked for.
@@ -122,6 +137,8 @@ pub enum RealmGuard {
     AsOpen,
     /// The same, also without a password; and no literal private or loopback address but the registry's own.
     Public,
+    /// The same, and of the registry's own domain: the last two labels of both names are equal.
+    OwnDomain,
 }
 
 /// How a client downloads blobs.
@@ -235,6 +252,9 @@ pub enum MessageStyle {
     /// `toomanyrequests: <message>`.
     #[default]
     Docker,
+    /// The same, and what `docker pull` makes of a refusal: `pull access denied for <name>, repository does not exist or may
+    /// require 'docker login': denied: <message>`.
+    DockerPull,
     /// `error from registry: <message>`.
     DockerContainerd,
     /// `unexpected status from GET request to <url>: 429 Too Many Requests`, and `toomanyrequests: <message>` in a second
@@ -256,8 +276,10 @@ impl Default for TokenHabits {
             client_id: String::from("pullrig"),
             account: false,
             ping_scope: PingScope::Repository,
+            prefers: TokenField::Token,
             least_life: Wait(std::time::Duration::from_secs(60)),
             no_expiry: NoExpiry::Least,
+            reads_exp: false,
             issued_at: Issued::Ignored,
             expires: true,
             renewed_at_percent: 100,

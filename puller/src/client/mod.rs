@@ -12,8 +12,8 @@ mod rule;
 
 pub use habits::{
     BlobHabits, FullAnswer, HeadHabits, Issued, MessageStyle, MirrorHabits, MirroredRegistries, MirrorsDecided,
-    NoExpiry, OnUnauthorized, PingScope, RealmGuard, RedirectHabits, RedirectedChallenge, Resume, TokenHabits,
-    TokenMethod,
+    NoExpiry, OnUnauthorized, PingScope, RealmGuard, RedirectHabits, RedirectedChallenge, Resume, TokenField,
+    TokenHabits, TokenMethod,
 };
 pub use hint::{HintForm, read_hint};
 pub use order::{ConfigTurn, HeadTurn, Login, Named, Order, PlannedRequest, PullShape};

@@ -150,6 +150,47 @@ async fn a_token_that_dies_in_the_middle_is_outlived_by_those_who_refresh() {
 }
 
 #[tokio::test]
+async fn waits_between_the_rounds_of_a_request_are_waits_of_the_pull() {
+    let world = World::new(image(), |_, _| Some(status(502))).await;
+    let failure = pull_like("buildkit", &world).await.unwrap_err();
+    assert_eq!(failure.effort.waited, Duration::from_secs(7));
+    assert_eq!((world.elapsed(), n_manifests(&world, "HEAD").await), (Duration::from_secs(7), 4));
+}
+
+#[tokio::test]
+async fn a_token_service_that_refuses_is_asked_once() {
+    let check = async |client: &str, code: u16| {
+        let odd = move |request: &Request| (request.url.path() == "/token").then(|| status(code));
+        let wants = wants_token(|_, _| true);
+        let world = World::new(image(), move |request, n| odd(request).or_else(|| wants(request, n))).await;
+        let failure = pull_like(client, &world).await.unwrap_err();
+        assert!(failure.of_token, "{client}: {failure}");
+        assert_eq!((world.n_asked("GET /token").await, n_manifests(&world, "GET").await), (1, 0), "{client} {code}");
+    };
+    // Neither a round more, nor a GET for the text of HEAD's error: it was no error of HEAD's.
+    check("podman", 429).await;
+    check("buildkit", 429).await;
+    check("containerd", 403).await;
+    check("buildkit", 403).await;
+}
+
+#[tokio::test]
+async fn docker_pull_says_that_a_login_may_be_missing() {
+    let denied = status(403).set_body_raw(r#"{"errors":[{"code":"DENIED","message":"no"}]}"#, "application/json");
+    let world = World::new(image(), throttled("GET", 9, denied)).await;
+    let failure = pull_like("docker", &world).await.unwrap_err();
+    let login = "repository does not exist or may require 'docker login'";
+    assert_eq!(failure.message, format!("pull access denied for registry.test/app, {login}: denied: no"));
+
+    // A token that is refused is another matter: it names the request that wanted it.
+    let odd = |request: &Request| (request.url.path() == "/token").then(|| status(403).set_body_string("no"));
+    let wants = wants_token(|_, _| true);
+    let world = World::new(image(), move |request, n| odd(request).or_else(|| wants(request, n))).await;
+    let failure = pull_like("docker", &world).await.unwrap_err();
+    assert_eq!(failure.message, r#"Get "https://registry.test/v2/": denied: no"#);
+}
+
+#[tokio::test]
 async fn a_pull_asks_for_what_the_plan_says() {
     for client in ClientProfile::names() {
         let profile = ClientProfile::find(client).unwrap();

@@ -131,7 +131,7 @@ mod tests {
     fn failure() -> PullFailure {
         let message = String::from("toomanyrequests: slow down");
         let kind = FailureKind::RateLimited;
-        PullFailure { kind, status: Some(429), message, n_retries: 0, effort: effort() }
+        PullFailure { kind, status: Some(429), of_token: false, message, n_retries: 0, effort: effort() }
     }
 
     fn false_checks(checks: Checks) -> Vec<String> {

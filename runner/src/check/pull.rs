@@ -129,6 +129,7 @@ mod tests {
         PullFailure {
             kind: FailureKind::RateLimited,
             status: Some(429),
+            of_token: false,
             message,
             n_retries: 2,
             effort: Effort::default(),

@@ -51,6 +51,9 @@ pub struct PullFailure {
     /// The status of the answer that decided, if there was one.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub status: Option<u16>,
+    /// Whether the token service failed, and not the registry.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub of_token: bool,
     /// The text, in the words in which a container runtime tells it: `toomanyrequests: You have reached …`.
     pub message: String,
     /// Requests sent again before it gave up.
