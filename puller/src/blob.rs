@@ -173,7 +173,11 @@ impl<'a> Download<'a> {
 
     async fn read_body(&mut self, ask: &Ask, mut response: Response, mut discard_bytes: u64) -> Result<(), Trouble> {
         loop {
-            let chunk = response.chunk().await.map_err(|error| Trouble::of_body(&ask.method, &ask.url, error))?;
+            let patience = self.session.timeout.unwrap_or(BODY_DEADLINE);
+            let Ok(chunk) = timeout(patience, response.chunk()).await else {
+                return Err(Trouble::cut(format!("{}: nothing more for {patience:?}", ask.name())));
+            };
+            let chunk = chunk.map_err(|error| Trouble::of_body(&ask.method, &ask.url, error))?;
             let Some(mut chunk) = chunk else { break };
             self.session.cost.add_received(chunk.len() as u64);
             let n_known = usize::try_from(discard_bytes).unwrap_or(usize::MAX).min(chunk.len());

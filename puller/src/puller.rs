@@ -7,6 +7,7 @@ use std::{
         Arc,
         atomic::{AtomicU64, Ordering},
     },
+    time::Duration,
 };
 
 use futures_util::{FutureExt as _, future::BoxFuture};
@@ -39,6 +40,8 @@ pub(crate) struct Settings {
     pub(crate) journal: Journal,
     pub(crate) profile: Arc<ClientProfile>,
     pub(crate) seed: Seed,
+    /// How long the head of an answer and each further piece of it may take, in wire time, if that was said.
+    pub(crate) timeout: Option<Duration>,
     /// How many sessions there were: each draws its own jitter.
     n_sessions: AtomicU64,
     pub(crate) sink: Sink,
@@ -65,6 +68,7 @@ impl Puller {
             journal: journal.clone(),
             profile: Arc::new(ClientProfile::own()),
             seed: Seed::default(),
+            timeout: None,
             n_sessions: AtomicU64::new(0),
             sink: Sink::Null,
             listener: Listener::default(),
@@ -177,6 +181,13 @@ impl PullerBuilder {
     /// How many blobs are fetched at once, in place of the client's own number.
     pub fn concurrency(mut self, concurrency: NonZeroUsize) -> Self {
         Arc::make_mut(&mut self.0.profile).blobs.concurrency = concurrency;
+        self
+    }
+
+    /// How long the head of an answer and each further piece of it may take, in wire time. Default: a minute and half a
+    /// minute.
+    pub fn timeout(mut self, timeout: Duration) -> Self {
+        self.0.timeout = Some(timeout);
         self
     }
 

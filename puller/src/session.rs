@@ -44,6 +44,8 @@ pub(crate) struct Session {
     pub(crate) clock: Clock,
     pub(crate) listener: Listener,
     pub(crate) profile: Arc<ClientProfile>,
+    /// How long the head of an answer and each further piece of it may take, in wire time, if that was said.
+    pub(crate) timeout: Option<Duration>,
     /// Whether the version check was made. Taken in turns, also while it is made: one is enough for all who wait for it.
     pub(crate) greeted: Turns<bool>,
     /// A std mutex: one small value, copied in and out.
@@ -104,6 +106,7 @@ impl Session {
             clock: settings.clock.clone(),
             listener: settings.listener.clone(),
             profile: Arc::clone(&settings.profile),
+            timeout: settings.timeout,
             greeted: Turns::default(),
             login: Mutex::default(),
             retries: Mutex::new(Retries::new(&settings.profile, settings.next_seed())),

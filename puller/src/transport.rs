@@ -35,7 +35,7 @@ use crate::{
     words::ErrorAnswer,
 };
 
-/// How long the head of an answer may take, in wire time.
+/// How long the head of an answer may take, in wire time, unless told otherwise.
 const HEAD_DEADLINE: Duration = Duration::from_secs(60);
 /// How long a body that is read as a whole may take, in wire time.
 const BODY_DEADLINE: Duration = Duration::from_secs(60);
@@ -141,8 +141,9 @@ impl Session {
             let request = headers(request, ask).header(USER_AGENT, &self.profile.user_agent);
             let request = if is_home { self.prove(request, proof) } else { request };
             self.cost.add_request(ask.kind);
-            let Ok(answered) = timeout(HEAD_DEADLINE, request.send()).await else {
-                let message = format!("{} {}: no answer for {HEAD_DEADLINE:?}", ask.method, shown(&url));
+            let deadline = self.timeout.unwrap_or(HEAD_DEADLINE);
+            let Ok(answered) = timeout(deadline, request.send()).await else {
+                let message = format!("{} {}: no answer for {deadline:?}", ask.method, shown(&url));
                 return Err(Trouble::network(message));
             };
             let response = answered.map_err(|error| Trouble::of_request(&ask.method, &url, error))?;

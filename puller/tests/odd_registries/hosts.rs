@@ -1,6 +1,9 @@
 //! Other hosts: redirects, and hosts that may not be reached.
 
-use std::sync::{Arc, Mutex};
+use std::{
+    sync::{Arc, Mutex},
+    time::Duration,
+};
 
 use puller::Progress;
 use testbed::{
@@ -10,7 +13,7 @@ use testbed::{
 };
 use wiremock::{Mock, MockServer, ResponseTemplate, matchers::any};
 
-use crate::support::{MANIFEST, Seen, World, blob_path, image, sane_answer, status, wants_token};
+use crate::support::{MANIFEST, Seen, World, attempts, blob_path, image, sane_answer, status, wants_token};
 
 #[tokio::test]
 async fn a_redirect_to_another_host_is_followed_without_authorization() {
@@ -91,6 +94,17 @@ async fn a_registry_that_is_not_there_is_a_network_failure_after_the_last_attemp
     assert!(failure.message.starts_with("GET https://registry.test/v2/app/manifests/1: "), "{failure}");
     assert!(failure.message.to_lowercase().contains("connection refused"), "{failure}");
     assert_eq!(world.waits_ms(), [1000, 2000]);
+}
+
+#[tokio::test]
+async fn an_answer_is_waited_for_as_long_as_was_said() {
+    let late = || status(200).set_delay(Duration::from_secs(600));
+    let world = World::new(image(), move |_, _| Some(late())).await;
+    let puller = world.builder().policy(attempts(2)).timeout(Duration::from_millis(20)).build();
+    let failure = puller.pull(&world.task()).await.unwrap_err();
+    assert_eq!(failure.kind, FailureKind::Network);
+    assert_eq!(failure.message, "GET https://registry.test/v2/app/manifests/1: no answer for 20ms");
+    assert_eq!(world.waits_ms(), [1000]);
 }
 
 #[tokio::test]

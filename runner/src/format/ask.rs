@@ -10,7 +10,7 @@ use testbed::{Secret, yaml::Spanned};
 
 use super::{
     PullStep, PushStep, TimeRange,
-    expect::{Count, FailureExpect},
+    expect::{Count, FailureExpect, TimeSpan},
 };
 
 /// `tags`: lists the tags of a repository, all pages of them.
@@ -40,6 +40,9 @@ pub struct TagsStep {
     /// How it tries again, in place of how the client does.
     #[serde(default)]
     pub retry: Option<RetryPolicy>,
+    /// How long it waits for an answer, and in the middle of one, in wire time. Default: a minute, and half a minute.
+    #[serde(default)]
+    pub timeout: Option<TimeSpan>,
     /// Hosts that are asked first, in order.
     #[serde(default)]
     pub mirrors: Vec<RegistryHost>,
@@ -75,6 +78,9 @@ pub struct HeadStep {
     /// How it tries again, in place of how the client does.
     #[serde(default)]
     pub retry: Option<RetryPolicy>,
+    /// How long it waits for an answer, and in the middle of one, in wire time. Default: a minute, and half a minute.
+    #[serde(default)]
+    pub timeout: Option<TimeSpan>,
     /// Hosts that are asked first, in order.
     #[serde(default)]
     pub mirrors: Vec<RegistryHost>,
@@ -113,6 +119,9 @@ pub struct ReferrersStep {
     /// How it tries again, in place of how the client does.
     #[serde(default)]
     pub retry: Option<RetryPolicy>,
+    /// How long it waits for an answer, and in the middle of one, in wire time. Default: a minute, and half a minute.
+    #[serde(default)]
+    pub timeout: Option<TimeSpan>,
     /// Hosts that are asked first, in order.
     #[serde(default)]
     pub mirrors: Vec<RegistryHost>,
@@ -176,6 +185,7 @@ pub(crate) struct Caller<'a> {
     pub(crate) from: Option<&'a Spanned<String>>,
     pub(crate) source: Option<IpAddr>,
     pub(crate) retry: Option<&'a RetryPolicy>,
+    pub(crate) timeout: Option<TimeSpan>,
     pub(crate) mirrors: &'a [RegistryHost],
 }
 
@@ -192,6 +202,7 @@ macro_rules! caller {
                     from: self.from.as_ref(),
                     source: self.source,
                     retry: self.retry.as_ref(),
+                    timeout: self.timeout,
                     mirrors: &self.mirrors,
                 }
             }
@@ -215,6 +226,7 @@ impl PushStep {
             from: self.from.as_ref(),
             source: self.source,
             retry: self.retry.as_ref(),
+            timeout: None,
             mirrors: &[],
         }
     }

@@ -11,7 +11,7 @@ use testbed::{Secret, rule::Rule, yaml::Spanned};
 
 use super::{
     Entries, HeadStep, ReferrersStep, TagsStep,
-    expect::{AnswerExpect, PipelineExpect, PullExpect, PushExpect},
+    expect::{AnswerExpect, PipelineExpect, PullExpect, PushExpect, TimeSpan},
 };
 
 /// One step: a mapping with one key, the kind.
@@ -186,6 +186,9 @@ pub struct PullStep {
     /// How it tries again, in place of how the client does.
     #[serde(default)]
     pub retry: Option<RetryPolicy>,
+    /// How long it waits for an answer, and in the middle of one, in wire time. Default: a minute, and half a minute.
+    #[serde(default)]
+    pub timeout: Option<TimeSpan>,
     /// How many layers at the same time. Default: as many as the client.
     #[serde(default)]
     pub concurrency: Option<NonZeroU32>,

@@ -113,6 +113,9 @@ impl Run<'_> {
         if let Some(retry) = caller.retry {
             builder = builder.policy(retry.clone());
         }
+        if let Some(timeout) = caller.timeout {
+            builder = builder.timeout(timeout.0);
+        }
         if let Some(concurrency) = concurrency.and_then(|n| NonZeroUsize::try_from(n).ok()) {
             builder = builder.concurrency(concurrency);
         }
