@@ -130,6 +130,21 @@ async fn the_token_answer_has_every_field() {
 }
 
 #[tokio::test]
+async fn of_two_tokens_one_may_be_worth_nothing() {
+    let registry = start(json!({
+        "auth": "bearer", "token": { "good": "access_token" }, "images": [{ "name": IMAGE, "layers": ["2KiB"] }],
+    }))
+    .await;
+    let answer = ask(&registry, "GET /token?scope=repository:harness/ci-addon:pull", &[]).await;
+    let json = answer.json();
+    let get = format!("GET {MANIFEST}");
+    for (field, status, told) in [("access_token", 200, ""), ("token", 401, "error=\"invalid_token\"")] {
+        let authorization = format!("Bearer {}", json[field].as_str().unwrap());
+        check(&registry, &[(&get, &[("authorization", &authorization)], status, &[told])]).await;
+    }
+}
+
+#[tokio::test]
 async fn a_token_opens_what_it_names_until_it_ends() {
     let hub = hub().await;
     let pull = token(&hub, "repository:harness/ci-addon:pull,push", None).await;

@@ -106,13 +106,16 @@ fn answer(app: &App, principal: &Principal, asked: Asked, tells_scope: bool) -> 
     let token = app.tokens.make(&wish, now);
     let mut body = Map::new();
     for field in quirks.fields.as_deref().unwrap_or(&[TokenField::Token, TokenField::AccessToken]) {
-        match field {
-            TokenField::Token => body.insert("token".into(), token.clone().into()),
-            TokenField::AccessToken if quirks.differ => {
-                body.insert("access_token".into(), app.tokens.make(&wish, now).into())
-            }
-            TokenField::AccessToken => body.insert("access_token".into(), token.clone().into()),
+        let name = match field {
+            TokenField::Token => "token",
+            TokenField::AccessToken => "access_token",
         };
+        let token = match field {
+            _ if quirks.good.is_some_and(|good| good != *field) => app.tokens.make(&Wish::useless(), now),
+            TokenField::AccessToken if quirks.differ => app.tokens.make(&wish, now),
+            _ => token.clone(),
+        };
+        body.insert(name.into(), token.into());
     }
     let life = SignedDuration::try_from(app.tokens.life()).unwrap_or(SignedDuration::MAX);
     if let Told::Time(life) = quirks.expires_in.unwrap_or(Told::Time(life)) {

@@ -116,6 +116,13 @@ pub(crate) struct Wish {
     pub(crate) limit: Option<Allow>,
 }
 
+impl Wish {
+    /// A token that no registry takes: for nobody, and for no service that there is.
+    pub(crate) fn useless() -> Self {
+        Self { principal: Principal::Anonymous, service: Some(String::new()), granted: Vec::new(), limit: None }
+    }
+}
+
 impl Tokens {
     /// Tokens as `settings` say, with a key drawn from `seed`.
     pub(crate) fn new(settings: &Settings, seed: Seed) -> Self {

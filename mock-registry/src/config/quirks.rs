@@ -49,6 +49,8 @@ pub struct TokenConfig {
     pub fields: Option<Vec<TokenField>>,
     /// Whether the two fields have different tokens, both valid. Default: false.
     pub differ: bool,
+    /// Which of them alone is good; the other one is another token, and worth nothing. Default: what is there is good.
+    pub good: Option<TokenField>,
     /// What is told of its life: `5s`, or `none`. Default: the truth.
     pub expires_in: Option<Told>,
     /// When it says that it was issued, from now: `-10m`, `10m`, or `none`. Default: now.
