@@ -9,6 +9,7 @@ mod variables;
 
 use std::{
     collections::HashMap,
+    net::IpAddr,
     sync::{Mutex, MutexGuard, PoisonError},
 };
 
@@ -76,9 +77,9 @@ pub(crate) async fn run(
     on_step: &(dyn Fn(&str) + Sync),
 ) -> Result<(), Broken> {
     let run = Run { plan, world, variables: Variables::of(world), findings, on_step, pulled: Mutex::default() };
-    let participant = world.clock.enter();
-    let flow = run.steps(&plan.scenario.steps, "", &participant).await?;
-    drop(participant);
+    let doer = Doer { participant: world.clock.enter(), source: None };
+    let flow = run.steps(&plan.scenario.steps, "", &doer).await?;
+    drop(doer);
     if flow == Flow::On {
         run.check_registries();
     }
@@ -95,6 +96,14 @@ struct At<'a> {
     before: u64,
 }
 
+/// Who carries out steps.
+struct Doer {
+    /// Its place on the clock.
+    participant: Participant,
+    /// The address that it comes from, where a step does not say it: each of a herd has one of its own.
+    source: Option<IpAddr>,
+}
+
 /// Whether to go on with the next step.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Flow {
@@ -108,12 +117,12 @@ impl Run<'_> {
         &'s self,
         steps: &'s [Spanned<Step>],
         prefix: &'s str,
-        participant: &'s Participant,
+        doer: &'s Doer,
     ) -> BoxFuture<'s, Result<Flow, Broken>> {
         Box::pin(async move {
             for (index, step) in steps.iter().enumerate() {
                 let number = format!("{prefix}{}", index + 1);
-                if self.step(step, &number, participant).await? == Flow::Stop {
+                if self.step(step, &number, doer).await? == Flow::Stop {
                     return Ok(Flow::Stop);
                 }
             }
@@ -121,7 +130,7 @@ impl Run<'_> {
         })
     }
 
-    async fn step(&self, step: &Spanned<Step>, number: &str, participant: &Participant) -> Result<Flow, Broken> {
+    async fn step(&self, step: &Spanned<Step>, number: &str, doer: &Doer) -> Result<Flow, Broken> {
         // Some steps wait for nothing, and many of them must not keep a timeout or an interruption from being noticed.
         tokio::task::yield_now().await;
         let kind = step.value.kind();
@@ -132,12 +141,12 @@ impl Run<'_> {
         self.findings.lock().n_steps += 1;
 
         let flow = match &step.value {
-            Step::Parallel(steps) => self.parallel(steps, number, participant).await?,
-            Step::Repeat(step) => self.repeat(step, number, participant).await?,
+            Step::Parallel(steps) => self.parallel(steps, number, doer).await?,
+            Step::Repeat(step) => self.repeat(step, number, doer).await?,
             Step::Rule(rule) if !rule.during.is_empty() => {
                 let rules = self.rules(&rule.on.value).map_err(|message| self.broken(message, step.span, before))?;
                 let added = rule.add.as_ref().map(|rule| rules.add(rule.value.clone()));
-                let flow = self.steps(&rule.during, &format!("{number}."), participant).await?;
+                let flow = self.steps(&rule.during, &format!("{number}."), doer).await?;
                 if let Some(name) = added {
                     rules.remove(&name);
                 }
@@ -145,7 +154,7 @@ impl Run<'_> {
             }
             _ => {
                 let at = At { number, span: step.span, before };
-                let checks = self.single(&step.value, at, participant).await;
+                let checks = self.single(&step.value, at, doer).await;
                 let checks = checks.map_err(|message| self.broken(message, step.span, before))?;
                 let passed = checks.iter().all(|check| check.passed);
                 self.findings.lock().checks.extend(checks);
@@ -162,17 +171,17 @@ impl Run<'_> {
     }
 
     /// A step that holds no others: its checks, or why it could not be carried out.
-    async fn single(&self, step: &Step, at: At<'_>, participant: &Participant) -> Result<Vec<Check>, String> {
+    async fn single(&self, step: &Step, at: At<'_>, doer: &Doer) -> Result<Vec<Check>, String> {
         let At { span, before, .. } = at;
         match step {
             Step::HarnessApi(step) => self.harness_api(step, span, before).await,
             Step::Http(step) => self.http(step, span, before).await,
-            Step::Pipeline(step) => self.pipeline(step, span, before, participant).await,
-            Step::Pull(step) => self.pull(step, at, participant).await,
-            Step::Tags(step) => self.tags(step, at, participant).await,
-            Step::Head(step) => self.head(step, at, participant).await,
-            Step::Referrers(step) => self.referrers(step, at, participant).await,
-            Step::Push(step) => self.push(step, at, participant).await,
+            Step::Pipeline(step) => self.pipeline(step, span, before, &doer.participant).await,
+            Step::Pull(step) => self.pull(step, at, doer).await,
+            Step::Tags(step) => self.tags(step, at, doer).await,
+            Step::Head(step) => self.head(step, at, doer).await,
+            Step::Referrers(step) => self.referrers(step, at, doer).await,
+            Step::Push(step) => self.push(step, at, doer).await,
             Step::Rule(step) => self.rule(step),
             Step::Limit(step) => self.limit(step),
             Step::Image(step) => self.image(step).await,
@@ -185,45 +194,32 @@ impl Run<'_> {
     }
 
     /// Runs each of `steps` at the same time.
-    async fn parallel(&self, steps: &[Spanned<Step>], number: &str, parent: &Participant) -> Result<Flow, Broken> {
-        let branch = |index: usize, participant| async move {
-            self.step(&steps[index], &format!("{number}.{}", index + 1), &participant).await
-        };
-        self.at_once(steps.len(), branch, parent).await
+    async fn parallel(&self, steps: &[Spanned<Step>], number: &str, doer: &Doer) -> Result<Flow, Broken> {
+        let branches = steps.iter().enumerate().map(|(index, step)| {
+            let doer = Doer { participant: self.world.clock.enter(), source: doer.source };
+            let number = format!("{number}.{}", index + 1);
+            async move { self.step(step, &number, &doer).await }
+        });
+        at_once(branches.collect(), doer).await
     }
 
-    async fn repeat(&self, step: &RepeatStep, number: &str, participant: &Participant) -> Result<Flow, Broken> {
-        let n_rounds = step.times.get() as usize;
-        let prefix = |index| format!("{number}.{}.", index + 1);
+    async fn repeat(&self, step: &RepeatStep, number: &str, doer: &Doer) -> Result<Flow, Broken> {
+        let rounds = 1..=step.times.get();
         if step.at_once {
-            let branch =
-                |index, participant| async move { self.steps(&step.steps, &prefix(index), &participant).await };
-            return self.at_once(n_rounds, branch, participant).await;
+            let branches = rounds.map(|round| {
+                let doer = Doer { participant: self.world.clock.enter(), source: Some(address_in_herd(round)) };
+                let prefix = format!("{number}.{round}.");
+                async move { self.steps(&step.steps, &prefix, &doer).await }
+            });
+            return at_once(branches.collect(), doer).await;
         }
-        for index in 0..n_rounds {
-            if self.steps(&step.steps, &prefix(index), participant).await? == Flow::Stop {
+        for round in rounds {
+            let prefix = format!("{number}.{round}.");
+            if self.steps(&step.steps, &prefix, doer).await? == Flow::Stop {
                 return Ok(Flow::Stop);
             }
         }
         Ok(Flow::On)
-    }
-
-    /// Runs `n` branches side by side, each as a participant of its own, so that one that waits in policy time does not move
-    /// the clock under another's feet.
-    async fn at_once<F: Future<Output = Result<Flow, Broken>>>(
-        &self,
-        n: usize,
-        branch: impl Fn(usize, Participant) -> F,
-        parent: &Participant,
-    ) -> Result<Flow, Broken> {
-        let branches: Vec<_> = (0..n).map(|index| branch(index, self.world.clock.enter())).collect();
-        let mut flow = Flow::On;
-        for ended in parent.wait_for(join_all(branches)).await {
-            if ended? == Flow::Stop {
-                flow = Flow::Stop;
-            }
-        }
-        Ok(flow)
     }
 
     fn check_registries(&self) {
@@ -239,5 +235,37 @@ impl Run<'_> {
     /// Checks made from the journal's entries after number `before`.
     fn checks(&self, before: u64) -> Checks {
         Checks::from_entries(before, self.world.journal.last_seq())
+    }
+}
+
+/// Runs branches side by side, each a participant of its own, so that one that waits in policy time does not move the clock
+/// under another's feet.
+async fn at_once<F: Future<Output = Result<Flow, Broken>>>(branches: Vec<F>, parent: &Doer) -> Result<Flow, Broken> {
+    let mut flow = Flow::On;
+    for ended in parent.participant.wait_for(join_all(branches)).await {
+        if ended? == Flow::Stop {
+            flow = Flow::Stop;
+        }
+    }
+    Ok(flow)
+}
+
+/// The address of the `n`th of a herd, from 1: 127.0.1.1, 127.0.1.2, and 127.0.2.1 after 127.0.1.250.
+fn address_in_herd(n: u32) -> IpAddr {
+    let index = n.saturating_sub(1);
+    let [.., block] = (1 + index / 250).to_be_bytes();
+    let [.., last] = (1 + index % 250).to_be_bytes();
+    IpAddr::from([127, 0, block, last])
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn each_of_a_herd_has_an_address() {
+        let address = |n| address_in_herd(n).to_string();
+        assert_eq!([address(1), address(50), address(250)], ["127.0.1.1", "127.0.1.50", "127.0.1.250"]);
+        assert_eq!([address(251), address(500)], ["127.0.2.1", "127.0.2.250"]);
     }
 }

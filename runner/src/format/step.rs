@@ -346,7 +346,8 @@ pub struct AdvanceStep(
 pub struct RepeatStep {
     /// How often.
     pub times: NonZeroU32,
-    /// Whether all begin at the same time, as a herd does. Default false.
+    /// Whether all begin at the same time, as a herd does: the first from 127.0.1.1, the second from 127.0.1.2, and so on,
+    /// unless a step says otherwise. Default false.
     #[serde(default)]
     pub at_once: bool,
     /// What.

@@ -4,9 +4,9 @@ use std::num::NonZeroU32;
 
 use futures_util::{FutureExt as _, future::BoxFuture};
 use puller::Looked;
-use testbed::{clock::Participant, task::PullFailure};
+use testbed::task::PullFailure;
 
-use super::{At, Run, pull::since};
+use super::{At, Doer, Run, pull::since};
 use crate::{
     check::{self, Checks, Seen},
     format::{HeadStep, ReferrersStep, TagsStep},
@@ -14,44 +14,29 @@ use crate::{
 };
 
 impl Run<'_> {
-    pub(super) async fn tags(
-        &self,
-        step: &TagsStep,
-        at: At<'_>,
-        participant: &Participant,
-    ) -> Result<Vec<Check>, String> {
+    pub(super) async fn tags(&self, step: &TagsStep, at: At<'_>, doer: &Doer) -> Result<Vec<Check>, String> {
         let name = format!("tags of {}", step.of.value.repository());
         let page = step.page.map(NonZeroU32::get);
-        let (puller, task) = (self.puller(step.caller(), None, at.number)?, self.task(step.caller())?);
-        let ask = || puller.tags_as(participant, &task, page).boxed();
+        let (puller, task) = (self.puller(step.caller(), None, at.number)?, self.task(step.caller(), doer)?);
+        let ask = || puller.tags_as(&doer.participant, &task, page).boxed();
         let check =
             |seen: Seen<Vec<String>>, checks: &mut Checks| check::listed(&step.expect, &name, &seen, at.span, checks);
         self.ask_repeatedly(step.repeat, at.before, ask, check).await
     }
 
-    pub(super) async fn head(
-        &self,
-        step: &HeadStep,
-        at: At<'_>,
-        participant: &Participant,
-    ) -> Result<Vec<Check>, String> {
+    pub(super) async fn head(&self, step: &HeadStep, at: At<'_>, doer: &Doer) -> Result<Vec<Check>, String> {
         let name = format!("head of {}", step.image.value.familiar());
-        let (puller, task) = (self.puller(step.caller(), None, at.number)?, self.task(step.caller())?);
-        let ask = || puller.head_as(participant, &task).boxed();
+        let (puller, task) = (self.puller(step.caller(), None, at.number)?, self.task(step.caller(), doer)?);
+        let ask = || puller.head_as(&doer.participant, &task).boxed();
         let check = |seen, checks: &mut Checks| check::resolved(&step.expect, &name, &seen, at.span, checks);
         self.ask_repeatedly(step.repeat, at.before, ask, check).await
     }
 
-    pub(super) async fn referrers(
-        &self,
-        step: &ReferrersStep,
-        at: At<'_>,
-        participant: &Participant,
-    ) -> Result<Vec<Check>, String> {
+    pub(super) async fn referrers(&self, step: &ReferrersStep, at: At<'_>, doer: &Doer) -> Result<Vec<Check>, String> {
         let name = format!("referrers of {}", step.image.value.familiar());
         let kind = step.artifact_type.as_ref();
-        let (puller, task) = (self.puller(step.caller(), None, at.number)?, self.task(step.caller())?);
-        let ask = || puller.referrers_as(participant, &task, kind).boxed();
+        let (puller, task) = (self.puller(step.caller(), None, at.number)?, self.task(step.caller(), doer)?);
+        let ask = || puller.referrers_as(&doer.participant, &task, kind).boxed();
         let check = |seen: Seen<_>, checks: &mut Checks| check::listed(&step.expect, &name, &seen, at.span, checks);
         self.ask_repeatedly(step.repeat, at.before, ask, check).await
     }

@@ -11,12 +11,12 @@ use oci::{AccountName, Platform};
 use puller::{ClientProfile, LocalImage, Puller, PushTask};
 use testbed::{
     Secret,
-    clock::{Participant, Timestamp},
+    clock::Timestamp,
     net::Vantage,
     task::{Credentials, PullTask, PulledImage},
 };
 
-use super::{At, Run};
+use super::{At, Doer, Run};
 use crate::{
     check::{self, Seen},
     format::{Caller, PullStep, PushStep},
@@ -28,16 +28,11 @@ use crate::{
 const DEFAULT_LAYER_BYTES: usize = 4096;
 
 impl Run<'_> {
-    pub(super) async fn pull(
-        &self,
-        step: &PullStep,
-        at: At<'_>,
-        participant: &Participant,
-    ) -> Result<Vec<Check>, String> {
+    pub(super) async fn pull(&self, step: &PullStep, at: At<'_>, doer: &Doer) -> Result<Vec<Check>, String> {
         let puller = self.puller(step.caller(), step.concurrency, at.number)?;
         let key = format!("{} {:?}", step.image.value, step.platform);
         let platform = step.platform.clone().map_or_else(Platform::linux_amd64, |platform| platform.0);
-        let task = PullTask { platform, ..self.task(step.caller())? };
+        let task = PullTask { platform, ..self.task(step.caller(), doer)? };
         let image = step.image.value.familiar();
         let n_pulls = step.repeat.map_or(1, NonZeroU32::get);
         let mut all = Vec::new();
@@ -48,7 +43,7 @@ impl Run<'_> {
             }
             let task = PullTask { cached: cached.filter(|_| step.cached), ..task.clone() };
             let begin = self.world.clock.now();
-            let pulled = puller.pull_as(participant, &task).await;
+            let pulled = puller.pull_as(&doer.participant, &task).await;
             let took = since(begin, self.world.clock.now());
             if let Ok(pulled) = &pulled {
                 self.pulled().insert(key.clone(), pulled.clone());
@@ -71,12 +66,7 @@ impl Run<'_> {
         self.pulled.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    pub(super) async fn push(
-        &self,
-        step: &PushStep,
-        at: At<'_>,
-        participant: &Participant,
-    ) -> Result<Vec<Check>, String> {
+    pub(super) async fn push(&self, step: &PushStep, at: At<'_>, doer: &Doer) -> Result<Vec<Check>, String> {
         let sizes: Result<Vec<_>, _> = step.layers.iter().map(|size| usize::try_from(size.bytes())).collect();
         let sizes = sizes.map_err(|_| String::from("the layers do not fit into memory"))?;
         let sizes = if sizes.is_empty() { vec![DEFAULT_LAYER_BYTES] } else { sizes };
@@ -85,11 +75,11 @@ impl Run<'_> {
             image: image.clone(),
             content: LocalImage::synthetic(self.world.seed().child(&image.to_string()), &sizes),
             credentials: credentials(step.username.as_ref(), step.password.as_ref()),
-            from: self.place(step.caller())?,
+            from: self.place(step.caller(), doer)?,
         };
         let puller = self.puller(step.caller(), None, at.number)?;
         let begin = self.world.clock.now();
-        let outcome = puller.push_as(participant, &task).await;
+        let outcome = puller.push_as(&doer.participant, &task).await;
         let pushed = Seen { outcome, took: since(begin, self.world.clock.now()) };
         let mut checks = self.checks(at.before);
         check::pushed(&step.expect, &format!("push of {}", image.familiar()), &pushed, at.span, &mut checks);
@@ -123,16 +113,16 @@ impl Run<'_> {
     }
 
     /// What a step asks for, for `linux/amd64`.
-    pub(super) fn task(&self, caller: Caller<'_>) -> Result<PullTask, String> {
+    pub(super) fn task(&self, caller: Caller<'_>, doer: &Doer) -> Result<PullTask, String> {
         Ok(PullTask {
             credentials: credentials(caller.username, caller.password),
             mirrors: caller.mirrors.to_vec(),
-            ..PullTask::new(caller.image.value.clone(), self.place(caller)?)
+            ..PullTask::new(caller.image.value.clone(), self.place(caller, doer)?)
         })
     }
 
-    fn place(&self, caller: Caller<'_>) -> Result<Vantage, String> {
-        match (caller.from, caller.source) {
+    fn place(&self, caller: Caller<'_>, doer: &Doer) -> Result<Vantage, String> {
+        match (caller.from, caller.source.or(doer.source)) {
             (Some(name), _) => {
                 self.world.delegate(&name.value).cloned().ok_or_else(|| format!("no delegate {}", name.value))
             }
