@@ -87,7 +87,7 @@ impl Proxy {
         let stale = cached.tags.get(&tag).cloned().map(Reference::Digest);
         match (self.refusal, stale) {
             (UpstreamRefusal::Stale | UpstreamRefusal::BlobUnknown, Some(stale)) => Fetch::Manifest(stale),
-            _ => Fetch::Refused(self.refuse(reference, now)),
+            _ => Fetch::Refused(self.refuse(app, reference, now)),
         }
     }
 
@@ -122,8 +122,8 @@ impl Proxy {
         is_let_through
     }
 
-    fn refuse(&self, reference: &Reference, now: Timestamp) -> Response {
-        let facts = Facts { now, ..Facts::default() };
+    fn refuse(&self, app: &App, reference: &Reference, now: Timestamp) -> Response {
+        let facts = Facts { name: Some(app.name.to_string()), now, ..Facts::default() };
         let error = |error: RegistryError| axum::response::IntoResponse::into_response(error);
         match self.refusal {
             UpstreamRefusal::AsItIs => compose("dockerhub-anonymous", &facts),

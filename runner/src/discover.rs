@@ -8,7 +8,7 @@ use std::{
 use thiserror::Error;
 
 /// Folders inside a folder of scenarios that hold other YAML.
-const DATA_FOLDER: &str = "pipelines";
+const DATA_FOLDERS: [&str; 2] = ["pipelines", "presets"];
 
 /// A path that was named cannot be read.
 #[derive(Debug, Error)]
@@ -22,7 +22,7 @@ pub struct DiscoverError {
 }
 
 /// The scenario files that `paths` name, in order, each once. A folder stands for every `.yaml` and `.yml` file below it,
-/// except in folders called `pipelines`, which hold data; hidden files and links to folders are left out. A
+/// except in folders called `pipelines` or `presets`, which hold data; hidden files and links to folders are left out. A
 /// file is taken as it is.
 ///
 /// # Errors
@@ -51,7 +51,7 @@ fn walk(folder: &Path, files: &mut Vec<PathBuf>) -> Result<(), (PathBuf, io::Err
         let entry = entry.map_err(fail)?;
         let name = entry.file_name();
         let is_hidden = name.as_encoded_bytes().starts_with(b".");
-        if !is_hidden && name != DATA_FOLDER {
+        if !is_hidden && !DATA_FOLDERS.iter().any(|data| name == *data) {
             children.push((entry.path(), entry.file_type().map_err(fail)?));
         }
     }
@@ -77,7 +77,7 @@ mod tests {
     #[test]
     fn folders_are_walked_in_order_and_data_folders_are_left_out() {
         let folder = tempfile::tempdir().unwrap();
-        for file in ["b/x.yaml", "a.yaml", "b/pipelines/p.yaml", "b/readme.md", "b/.#x.yaml"] {
+        for file in ["b/x.yaml", "a.yaml", "b/pipelines/p.yaml", "b/presets/p.yaml", "b/readme.md", "b/.#x.yaml"] {
             let file = folder.path().join(file);
             std::fs::create_dir_all(file.parent().unwrap()).unwrap();
             std::fs::write(file, "").unwrap();

@@ -41,6 +41,10 @@ fn exit_statuses_and_words_are_a_contract() {
             3,
             &["Cargo.toml is not a folder", "= help: the store"],
         ),
+        (&["serve", "--preset", "./no/such.yaml"], 2, &["cannot read ./no/such.yaml"]),
+        (&["serve", "--preset", "Cargo.toml/x.yaml=127.0.0.1:0"], 2, &["cannot read Cargo.toml/x.yaml"]),
+        (&["presets", "show", "quey"], 2, &["no preset `quey`", "did you mean `quay`?"]),
+        (&["presets", "dialects", "quai"], 2, &["no dialect `quai`", "did you mean `quay`?"]),
         (&["resolve"], 2, &["PIPELINE"]),
         (&["resolve", "no/such/pipeline.yaml"], 2, &["no/such/pipeline.yaml"]),
     ];

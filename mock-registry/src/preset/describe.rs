@@ -1,6 +1,6 @@
 //! A preset in words: what it is like for clients, and how each part of that is known.
 
-use std::fmt;
+use std::{collections::BTreeMap, fmt};
 
 use oci::Endpoint;
 use serde::Serialize;
@@ -78,7 +78,13 @@ impl Preset {
         sections.push(section("limits", self.limits_in_words()));
         sections.push(section("otherwise", self.otherwise()));
         sections.retain(|section| !section.statements.is_empty());
-        let unverified = self.evidence().filter(|(_, evidence)| evidence.is_some_and(|known| known.mark == Mark::U));
+        let is_off = |path: &str| {
+            let off = self.file().limits.iter().filter(|limit| limit.allow == Allow::Unlimited);
+            off.map(|limit| format!("limits.{}.", limit.name)).any(|prefix| path.starts_with(&prefix))
+        };
+        let unverified = self
+            .evidence()
+            .filter(|(path, evidence)| evidence.is_some_and(|known| known.mark == Mark::U) && !is_off(path));
         Description {
             name: self.name().to_owned(),
             about: self.about().to_owned(),
@@ -181,7 +187,22 @@ impl Preset {
 
     fn limits_in_words(&self) -> Vec<Statement> {
         let file = self.file();
-        let mut limits: Vec<_> = file.limits.iter().map(|limit| self.limit(limit)).collect();
+        let mut limits = Vec::<Statement>::new();
+        let mut answers = BTreeMap::<&str, &str>::new();
+        for limit in &file.limits {
+            let mut statement = self.limit(limit);
+            match answers.get(limit.answer.as_str()) {
+                // The same refusal once more tells nothing new.
+                Some(other) if statement.answer.is_some() => {
+                    statement.text += &format!("; refused like `{other}`");
+                    statement.answer = None;
+                    statement.sources.pop();
+                }
+                None if statement.answer.is_some() => drop(answers.insert(&limit.answer, &limit.name)),
+                _ => {}
+            }
+            limits.push(statement);
+        }
         if let Some(upstream) = &file.upstream {
             let refusal = words::upstream_refusal(upstream.refusal);
             let text = format!("pulls from an upstream that lets {} through; beyond that {refusal}", upstream.limit);
@@ -308,7 +329,7 @@ impl fmt::Display for Statement {
             }
         }
         for (known, keys) in said {
-            let keys = keys.join(", ");
+            let keys = in_short(&keys);
             match (known.mark, &known.assumes) {
                 (Some(mark), Some(assumes)) => writeln!(f, "      [{mark}] {keys}: {assumes} ({})", known.from)?,
                 (Some(mark), None) => writeln!(f, "      [{mark}] {keys}: {}", known.from)?,
@@ -317,6 +338,18 @@ impl fmt::Display for Statement {
             }
         }
         Ok(())
+    }
+}
+
+/// `limits.pulls.{allow, by}` for keys of one limit.
+fn in_short(keys: &[&str]) -> String {
+    let parts: Vec<_> = keys.iter().filter_map(|key| key.rsplit_once('.')).collect();
+    match parts[..] {
+        [(first, _), (_, _), ..] if parts.len() == keys.len() && parts.iter().all(|(section, _)| *section == first) => {
+            let names: Vec<_> = parts.iter().map(|(_, name)| *name).collect();
+            format!("{first}.{{{}}}", names.join(", "))
+        }
+        _ => keys.join(", "),
     }
 }
 
