@@ -110,11 +110,13 @@ pub enum Manifest {
 /// Why bytes are no manifest that can be used.
 #[derive(Debug, thiserror::Error)]
 pub enum ManifestError {
-    /// More than [`MAX_MANIFEST_BYTES`].
-    #[error("manifest has {size_bytes} bytes; at most {MAX_MANIFEST_BYTES} are read")]
+    /// More than is read: [`MAX_MANIFEST_BYTES`], unless the reader takes more.
+    #[error("manifest has {size_bytes} bytes; at most {max_bytes} are read")]
     TooLarge {
         /// The length that was found.
         size_bytes: usize,
+        /// The length that is read.
+        max_bytes: usize,
     },
     /// Not JSON, nested too deep, or a field is missing or has the wrong shape.
     #[error("manifest is not valid JSON of its kind")]
@@ -229,8 +231,20 @@ impl Manifest {
     /// # Errors
     /// See [`ManifestError`]. JSON nested deeper than 128 levels is an error too.
     pub fn parse(bytes: &[u8], content_type: Option<&MediaType>) -> Result<Manifest, ManifestError> {
-        if bytes.len() > MAX_MANIFEST_BYTES {
-            return Err(ManifestError::TooLarge { size_bytes: bytes.len() });
+        Self::parse_within(bytes, content_type, MAX_MANIFEST_BYTES)
+    }
+
+    /// [`Manifest::parse`] for who reads more, or less, than every registry takes.
+    ///
+    /// # Errors
+    /// As for [`Manifest::parse`], with `max_bytes` as the most that is read.
+    pub fn parse_within(
+        bytes: &[u8],
+        content_type: Option<&MediaType>,
+        max_bytes: usize,
+    ) -> Result<Manifest, ManifestError> {
+        if bytes.len() > max_bytes {
+            return Err(ManifestError::TooLarge { size_bytes: bytes.len(), max_bytes });
         }
         // Read as a tree first: it limits depth, also inside fields that the second reading skips.
         let tree: Value = serde_json::from_slice(bytes)?;
@@ -418,6 +432,9 @@ mod tests {
         let large = vec![b' '; MAX_MANIFEST_BYTES + 1];
         let error = Manifest::parse(&large, None).expect_err("too large");
         assert_eq!(error.to_string(), "manifest has 4194305 bytes; at most 4194304 are read");
+        let padded = format!("{}{{\"schemaVersion\":2,\"manifests\":[]}}", " ".repeat(MAX_MANIFEST_BYTES));
+        assert!(Manifest::parse_within(padded.as_bytes(), None, padded.len()).is_ok());
+        assert!(Manifest::parse_within(padded.as_bytes(), None, padded.len() - 1).is_err());
     }
 
     #[test]

@@ -34,6 +34,9 @@ pub struct ImageConfig {
     /// The platforms of its index: `[linux/amd64, linux/arm64]`. Default: one `linux/amd64` manifest and no index.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub platforms: Vec<Spanned<String>>,
+    /// How large its image manifests are at least, made so by an annotation: `5MiB`. Default: as large as they come.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub manifest_size: Option<ByteSize>,
     /// Artifacts that refer to what the tag names, such as signatures and bills of materials. Default: none.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub referrers: Vec<ReferrerConfig>,
@@ -80,11 +83,12 @@ impl ImageConfig {
     }
 
     fn to_import(&self, from: &Spanned<PathBuf>) -> Result<ImportSpec, ConfigError> {
-        let Self { name, from: _, layers, compression, format, platforms, referrers } = self;
+        let Self { name, from: _, layers, compression, format, platforms, manifest_size, referrers } = self;
         let is_alone = layers.is_empty()
             && compression.is_none()
             && *format == ImageFormat::default()
             && platforms.is_empty()
+            && manifest_size.is_none()
             && referrers.is_empty();
         if !is_alone {
             let error = ConfigError::new("from", "an image that is read from a file is as it is there");
@@ -118,6 +122,7 @@ impl ImageConfig {
             compression: self.compression.as_ref().map_or(Compression::None, |compression| compression.value),
             format: self.format,
             platforms,
+            manifest_size: self.manifest_size.unwrap_or(ByteSize(0)),
             referrers: self.referrers.iter().map(referrer).collect(),
             ..spec
         };
@@ -174,6 +179,14 @@ mod tests {
             &[("from", "an image that is read from a file is as it is there", "app.tar")],
         );
         check("{ name: a/b, layers: [1, 2TiB] }", &[("", "layer 2 has 2TiB; at most 1TiB can be made up", "a/b")]);
+        check(
+            "{ name: a/b, from: app.tar, manifest-size: 5MiB }",
+            &[("from", "an image that is read from a file is as it is there", "app.tar")],
+        );
+        check(
+            "{ name: a/b, manifest-size: 17MiB }",
+            &[("", "a manifest of 17MiB is too large; at most 16MiB can be made up", "a/b")],
+        );
         check(
             "{ name: a/b, referrers: [{ artifact-type: a/b, size: 2TiB }] }",
             &[("", "referrer 1 has 2TiB; at most 1TiB can be made up", "a/b")],

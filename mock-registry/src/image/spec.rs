@@ -14,6 +14,8 @@ const MAX_LAYER_BYTES: u64 = 1 << 40;
 const MAX_LAYERS: usize = 1_000;
 /// The most platforms of an image.
 const MAX_PLATFORMS: usize = 100;
+/// The largest manifest that can be made up: larger than any client reads but those of ggcr.
+const MAX_MANIFEST_BYTES: u64 = 16 << 20;
 /// The most artifacts that refer to an image.
 const MAX_REFERRERS: usize = 100;
 
@@ -49,6 +51,8 @@ pub struct ImageSpec {
     pub format: ImageFormat,
     /// The platforms of an index; none means one `linux/amd64` manifest without index.
     pub platforms: Vec<Platform>,
+    /// How large its image manifests are at least, made so by an annotation.
+    pub manifest_size: ByteSize,
     /// Artifacts that refer to what the tag names: signatures, bills of materials.
     pub referrers: Vec<ReferrerSpec>,
 }
@@ -91,6 +95,12 @@ pub enum ImageSpecError {
         /// Which referrer, from 1.
         number: usize,
         /// Its size.
+        size: ByteSize,
+    },
+    /// A manifest is to be too large.
+    #[error("a manifest of {size} is too large; at most {} can be made up", ByteSize(MAX_MANIFEST_BYTES))]
+    ManifestSize {
+        /// The size.
         size: ByteSize,
     },
     /// The format has no word for layers that are compressed so.
@@ -147,6 +157,9 @@ impl ImageSpec {
         if self.format.layer(self.compression).is_none() {
             return Err(ImageSpecError::Compression);
         }
+        if self.manifest_size.bytes() > MAX_MANIFEST_BYTES {
+            return Err(ImageSpecError::ManifestSize { size: self.manifest_size });
+        }
         let too_large = |size: &ByteSize| size.bytes() > MAX_LAYER_BYTES;
         if let Some(n) = self.layers.iter().position(too_large) {
             return Err(ImageSpecError::LayerSize { number: n + 1, size: self.layers[n] });
@@ -186,6 +199,7 @@ impl FromStr for ImageSpec {
             compression: Compression::None,
             format: ImageFormat::Oci,
             platforms: Vec::new(),
+            manifest_size: ByteSize(0),
             referrers: Vec::new(),
         })
     }

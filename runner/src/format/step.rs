@@ -39,7 +39,7 @@ pub enum Step {
     /// Changes a registry's pull limits.
     Limit(Box<LimitStep>),
     /// Adds an image to a registry.
-    Image(ImageStep),
+    Image(Box<ImageStep>),
     /// Moves the clock forward.
     Advance(AdvanceStep),
     /// Runs steps at the same time.

@@ -20,6 +20,8 @@ use crate::{
 
 /// The empty JSON object, which is the config of an artifact.
 const EMPTY_CONFIG: Bytes = Bytes::from_static(b"{}");
+/// The annotation that makes a manifest larger.
+const PADDING: &str = "test.pullrig.padding";
 
 /// An image that can be composed when it is asked for.
 #[derive(Debug)]
@@ -28,6 +30,7 @@ pub(crate) struct Synthetic {
     layer_type: MediaType,
     platforms: Vec<(Platform, Vec<Layer>)>,
     has_index: bool,
+    manifest_bytes: u64,
     referrers: Vec<(MediaType, Arc<Computed>)>,
     composed: tokio::sync::OnceCell<Composed>,
 }
@@ -68,6 +71,7 @@ impl Synthetic {
             layer_type: spec.format.layer(spec.compression).unwrap_or(MediaType::OCTET_STREAM),
             platforms,
             has_index,
+            manifest_bytes: spec.manifest_size.bytes(),
             referrers: referrers.collect(),
             composed: tokio::sync::OnceCell::new(),
         }
@@ -101,6 +105,7 @@ impl Synthetic {
             }
             let config = composed.json_blob(self.format.config(), &ImageConfig::new(platform.clone(), diff_ids));
             let manifest = ImageManifest::new(self.format.manifest(), config, descriptors);
+            let manifest = padded(manifest, self.manifest_bytes);
             children.push(composed.put(self.format.manifest(), &manifest).with_platform(platform.clone()));
         }
         if self.has_index {
@@ -132,6 +137,16 @@ impl Synthetic {
     }
 }
 
+/// `manifest` with an annotation that makes it as large as that, if it is smaller.
+fn padded(mut manifest: ImageManifest, min_bytes: u64) -> ImageManifest {
+    let missing_bytes = min_bytes.saturating_sub(to_json(&manifest).len() as u64);
+    // The annotation's own frame is on top of that.
+    if let Ok(n @ 1..) = usize::try_from(missing_bytes) {
+        manifest.annotations.insert(String::from(PADDING), "-".repeat(n));
+    }
+    manifest
+}
+
 impl Composed {
     /// Adds a manifest.
     fn put(&mut self, media_type: MediaType, manifest: &impl Serialize) -> Descriptor {
@@ -153,4 +168,23 @@ impl Composed {
 fn to_json(value: &impl Serialize) -> Bytes {
     // These types have text keys only, so they always serialize.
     serde_json::to_vec(value).unwrap_or_default().into()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_manifest_is_as_large_as_it_is_to_be() {
+        let config = Descriptor::of(MediaType::OCI_CONFIG, &EMPTY_CONFIG);
+        let manifest = ImageManifest::new(MediaType::OCI_MANIFEST, config, Vec::new());
+        let n_bytes = to_json(&manifest).len() as u64;
+        for min_bytes in [0, n_bytes] {
+            assert_eq!(padded(manifest.clone(), min_bytes), manifest);
+        }
+        for min_bytes in [n_bytes + 1, 5 << 20] {
+            let padded_bytes = to_json(&padded(manifest.clone(), min_bytes)).len() as u64;
+            assert!((min_bytes..min_bytes + 64).contains(&padded_bytes), "{padded_bytes} for {min_bytes}");
+        }
+    }
 }
