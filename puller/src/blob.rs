@@ -29,6 +29,7 @@ use tokio::time::timeout;
 
 use crate::{
     client::{Cause, FullAnswer, RequestKind, Resume},
+    decode::Decoder,
     failure::Trouble,
     manifest::MAX_MISMATCHES,
     progress::Progress,
@@ -124,23 +125,29 @@ impl<'a> Download<'a> {
             false => RangeRequest::From { first },
         };
         let range = (first > 0).then_some(range);
-        let ask = Ask { range, ..ask.clone() };
+        let takes_encoded = habits.decodes && range.is_none();
+        let ask = Ask { range, takes_encoded, ..ask.clone() };
         let response = self.session.exchange(participant, &ask).await?;
-        let mut discard_bytes = self.read_head(&response)?;
+        let decoder = match takes_encoded {
+            true => Decoder::of(response.headers()).map_err(|other| self.encoded(&format!("is encoded as {other}")))?,
+            false => Decoder::Identity,
+        };
+        let mut discard_bytes = self.read_head(&response, !decoder.is_identity())?;
         if discard_bytes > 0 && habits.full_answer == FullAnswer::Restart {
             self.restart().await.map_err(|failure| Trouble::last(failure.kind, failure.message))?;
             discard_bytes = 0;
         } else if discard_bytes < self.n_bytes {
             self.session.cost.add_resumed();
         }
-        match timeout(BODY_DEADLINE, self.read_body(&ask, response, discard_bytes)).await {
+        match timeout(BODY_DEADLINE, self.read_body(&ask, response, decoder, discard_bytes)).await {
             Ok(read) => read,
             Err(_) => Err(Trouble::cut(format!("{}: no whole body for {BODY_DEADLINE:?}", ask.name()))),
         }
     }
 
-    /// What the answer's head promises: how many bytes of its body are known already.
-    fn read_head(&self, response: &Response) -> Result<u64, Trouble> {
+    /// What the answer's head promises: how many bytes of its body are known already. The length of an encoded body is no
+    /// promise.
+    fn read_head(&self, response: &Response, is_encoded: bool) -> Result<u64, Trouble> {
         let Descriptor { digest, size, .. } = self.descriptor;
         let habits = &self.session.profile.blobs;
         let content = |message| Err(Trouble::range(format!("blob {digest}: {message}")));
@@ -155,7 +162,7 @@ impl<'a> Download<'a> {
                 let (first, stated) = (self.n_bytes, stated.unwrap_or("nothing"));
                 if is_exact { Ok(0) } else { content(format!("asked for the bytes from {first}, got `{stated}`")) }
             }
-            StatusCode::OK => match response.content_length() {
+            StatusCode::OK => match response.content_length().filter(|_| !is_encoded) {
                 Some(length) if length > *size => Err(self.too_many(length)),
                 Some(length) if length < *size && habits.checks_length => Err(self.too_many(length)),
                 _ if self.n_bytes > 0 && habits.full_answer == FullAnswer::Fail => {
@@ -171,15 +178,31 @@ impl<'a> Download<'a> {
         }
     }
 
-    async fn read_body(&mut self, ask: &Ask, mut response: Response, mut discard_bytes: u64) -> Result<(), Trouble> {
-        loop {
+    async fn read_body(
+        &mut self,
+        ask: &Ask,
+        mut response: Response,
+        mut decoder: Decoder,
+        mut discard_bytes: u64,
+    ) -> Result<(), Trouble> {
+        let mut is_over = false;
+        while !is_over {
             let patience = self.session.timeout.unwrap_or(BODY_DEADLINE);
             let Ok(chunk) = timeout(patience, response.chunk()).await else {
                 return Err(Trouble::cut(format!("{}: nothing more for {patience:?}", ask.name())));
             };
             let chunk = chunk.map_err(|error| Trouble::of_body(&ask.method, &ask.url, error))?;
-            let Some(mut chunk) = chunk else { break };
-            self.session.cost.add_received(chunk.len() as u64);
+            let mut chunk = match chunk {
+                Some(piece) => {
+                    self.session.cost.add_received(piece.len() as u64);
+                    decoder.decode(piece).map_err(|error| self.encoded(&format!("cannot be decoded: {error}")))?
+                }
+                None => {
+                    is_over = true;
+                    let early = |error| Trouble::cut(format!("{}: the encoded body ends early: {error}", ask.name()));
+                    decoder.finish().map_err(early)?
+                }
+            };
             let n_known = usize::try_from(discard_bytes).unwrap_or(usize::MAX).min(chunk.len());
             discard_bytes -= n_known as u64;
             let chunk = chunk.split_off(n_known);
@@ -218,6 +241,11 @@ impl<'a> Download<'a> {
         self.n_bytes = 0;
         self.n_told = 0;
         Ok(())
+    }
+
+    /// The body is not what its `Content-Encoding` says, or what it says is not known.
+    fn encoded(&self, what: &str) -> Trouble {
+        Trouble::last(FailureKind::Protocol, format!("blob {}: the body {what}", self.descriptor.digest))
     }
 
     fn too_many(&self, n_bytes: u64) -> Trouble {

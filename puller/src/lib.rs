@@ -25,6 +25,7 @@
 
 mod blob;
 mod client;
+mod decode;
 mod failure;
 mod hosts;
 mod jwt;

@@ -223,7 +223,7 @@ async fn try_fetch(
             return Err(Trouble::digest(&subject, promised, &actual));
         }
     }
-    let manifest = Manifest::parse(&bytes, content_type.as_ref()).map_err(|error| {
+    let manifest = Manifest::parse_within(&bytes, content_type.as_ref(), most).map_err(|error| {
         let message = format!("{subject}: {}", chain(&error));
         Trouble::last(FailureKind::Protocol, message)
     })?;

@@ -15,7 +15,8 @@ use bytes::{Bytes, BytesMut};
 use http::{
     HeaderMap, Method, StatusCode,
     header::{
-        ACCEPT, CONTENT_TYPE, IF_NONE_MATCH, LOCATION, RANGE, RETRY_AFTER, USER_AGENT, WARNING, WWW_AUTHENTICATE,
+        ACCEPT, ACCEPT_ENCODING, CONTENT_TYPE, IF_NONE_MATCH, LOCATION, RANGE, RETRY_AFTER, USER_AGENT, WARNING,
+        WWW_AUTHENTICATE,
     },
 };
 use oci::{Challenge, MediaType, RangeRequest};
@@ -29,6 +30,7 @@ use url::Url;
 
 use crate::{
     client::RequestKind,
+    decode::ENCODINGS,
     failure::{Trouble, shown},
     session::{Attempts, Session},
     token::Token,
@@ -51,6 +53,8 @@ pub(crate) struct Ask {
     /// Values of `Accept`, each a line.
     pub(crate) accept: Vec<String>,
     pub(crate) range: Option<RangeRequest>,
+    /// Whether the body may come compressed.
+    pub(crate) takes_encoded: bool,
     /// The `ETag` of what is here already.
     pub(crate) unless: Option<String>,
     pub(crate) body: Option<(MediaType, Bytes)>,
@@ -59,7 +63,7 @@ pub(crate) struct Ask {
 impl Ask {
     /// Asks with `method` and nothing else.
     pub(crate) fn new(kind: RequestKind, method: Method, url: Url) -> Self {
-        Self { kind, method, url, accept: Vec::new(), range: None, unless: None, body: None }
+        Self { kind, method, url, accept: Vec::new(), range: None, takes_encoded: false, unless: None, body: None }
     }
 
     /// Names the request for people: `GET /v2/…`.
@@ -265,6 +269,9 @@ fn headers(mut request: RequestBuilder, ask: &Ask) -> RequestBuilder {
     }
     if let Some(range) = ask.range {
         request = request.header(RANGE, range.to_string());
+    }
+    if ask.takes_encoded {
+        request = request.header(ACCEPT_ENCODING, ENCODINGS);
     }
     if let Some(tag) = &ask.unless {
         request = request.header(IF_NONE_MATCH, tag);

@@ -159,6 +159,8 @@ pub struct BlobHabits {
     pub checks_length: bool,
     /// Whether manifest types are sent as `Accept` with blobs too.
     pub sends_accept: bool,
+    /// Whether a body may come compressed, and is decoded. Others take what is sent for the blob.
+    pub decodes: bool,
 }
 
 /// What follows a body that broke off.
@@ -301,6 +303,7 @@ impl Default for BlobHabits {
             progress: None,
             checks_length: false,
             sends_accept: false,
+            decodes: false,
         }
     }
 }

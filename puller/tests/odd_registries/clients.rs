@@ -1,7 +1,8 @@
 //! Clients that are imitated, against odd registries, on the virtual clock: what facts/registry E says of each.
 
-use std::time::Duration;
+use std::{io::Write as _, time::Duration};
 
+use flate2::{Compression, write::GzEncoder};
 use puller::{ClientProfile, LocalImage, Login, PullShape, RequestKind};
 use testbed::{
     Seed,
@@ -9,7 +10,7 @@ use testbed::{
 };
 use wiremock::{Request, ResponseTemplate};
 
-use crate::support::{MANIFEST, World, challenge, image, status, wants_token};
+use crate::support::{MANIFEST, World, blob_path, challenge, image, status, wants_token};
 
 async fn pull_like(client: &str, world: &World) -> Result<PulledImage, PullFailure> {
     let profile = ClientProfile::find(client).unwrap();
@@ -397,4 +398,23 @@ async fn a_length_that_is_not_the_descriptors_is_refused_before_the_download_by_
         let failure = pull_like(client, &world).await.unwrap_err();
         assert!(failure.message.contains("size mismatch"), "{client}: {failure}");
     }
+}
+
+#[tokio::test]
+async fn a_compressed_body_is_decoded_by_clients_that_ask_for_it() {
+    let image = image();
+    let (path, bytes) = (blob_path(&image, 1), image.blobs[1].bytes.clone());
+    let odd = with_digests(move |request, _| {
+        let is_asked = request.headers.contains_key("accept-encoding") && request.url.path() == path;
+        is_asked.then(|| {
+            let mut gzip = GzEncoder::new(Vec::new(), Compression::fast());
+            gzip.write_all(&bytes).unwrap();
+            status(200).insert_header("content-encoding", "gzip").set_body_bytes(gzip.finish().unwrap())
+        })
+    });
+    let world = World::new(image, odd).await;
+    let pulled = pull_like("containerd", &world).await.unwrap();
+    assert_ne!(pulled.received_bytes, pulled.size_bytes, "what is counted is what was sent");
+    let pulled = pull_like("podman", &world).await.unwrap();
+    assert_eq!(pulled.received_bytes, pulled.size_bytes);
 }
