@@ -570,10 +570,10 @@ mod tests {
     fn expectations_must_be_ones_that_can_be_false() {
         check(
             "scenario: x\nregistries: { hub: {} }\nsteps: [advance: 1s]\nexpect:\n  hub:\n    seen:\n      \
-            - { when: { api: get } }\n      - { when: { headers: { accept: x } } }\n",
+            - { when: { api: get } }\n      - { when: { headers: { cookie: x } } }\n",
             &[
                 "x.yaml:7:9: `api` and `path` are about the Harness API",
-                "x.yaml:8:9: the journal keeps of the headers only `range`",
+                "x.yaml:8:9: the journal keeps of the headers only range, accept, authorization",
             ],
         );
         check("scenario: x\nsteps: []\n", &["x.yaml:1:11: this scenario checks nothing"]);
