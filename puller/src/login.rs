@@ -49,7 +49,7 @@ impl Session {
                 self.set_login(Login::Bearer(key.clone()));
                 self.token(participant, &key, None).await.map_err(|trouble| trouble.failure)?;
             }
-            Some(_) if self.credentials.is_some() => self.set_login(Login::Basic),
+            Some(_) if self.has_password() => self.set_login(Login::Basic),
             _ => {}
         }
         *greeted = true;
@@ -95,7 +95,7 @@ impl Session {
             (Some(Challenge::Bearer { realm, service, scope, .. }), _) => {
                 TokenKey::of(realm, service.as_deref(), scope.as_deref(), &self.scope)?
             }
-            (Some(_), _) if self.credentials.is_some() && !matches!(sent, Proof::Password) => {
+            (Some(_), _) if self.has_password() && !matches!(sent, Proof::Password) => {
                 self.set_login(Login::Basic);
                 return Ok(Some(Proof::Password));
             }
@@ -152,7 +152,13 @@ impl Session {
         PullFailure { of_token: true, message, ..failure }
     }
 
-    /// Asks the token service, with the credentials if there are any: with the client's method, then with the other one.
+    /// Whether there is a password that a registry may be shown.
+    fn has_password(&self) -> bool {
+        self.credentials.as_ref().is_some_and(|credentials| !credentials.is_refresh_token)
+    }
+
+    /// Asks the token service, with the credentials if there are any: with the client's method, then with the other one. A
+    /// refresh token is for the form alone.
     async fn fetch_token(&self, participant: &Participant, key: &TokenKey) -> Result<Token, PullFailure> {
         let habits = &self.profile.token;
         if !is_trusted(habits.realm, &self.registry, &key.realm, self.credentials.is_some()) {
@@ -169,11 +175,14 @@ impl Session {
         };
         let account = habits.account.then(|| credentials.username.as_str());
         let get = (Ask::new(RequestKind::Token, Method::GET, key.url(account)), Proof::Password);
-        let form = key.form(&habits.client_id, credentials.username.as_str(), &credentials.password);
+        let form = key.form(&habits.client_id, credentials);
         let body =
             "application/x-www-form-urlencoded".parse().ok().map(|form_type: MediaType| (form_type, form.into()));
         let post = Ask { body, ..Ask::new(RequestKind::Token, Method::POST, key.realm.clone()) };
         let post = (post, Proof::Nothing);
+        if credentials.is_refresh_token {
+            return self.repeat_token(participant, &post.0, &key.realm, &post.1).await;
+        }
         let (first, second) = match habits.with_password {
             TokenMethod::Get => (get, post),
             TokenMethod::Post => (post, get),

@@ -14,7 +14,7 @@ use serde::Deserialize;
 use testbed::{
     Secret, Timestamp,
     clock::{Participant, Turns, after},
-    task::FailureKind,
+    task::{Credentials, FailureKind},
 };
 use url::{Host, Url};
 
@@ -54,14 +54,19 @@ impl TokenKey {
     }
 
     /// The form that is posted: scopes in one field.
-    pub(crate) fn form(&self, client_id: &str, username: &str, password: &Secret) -> String {
+    pub(crate) fn form(&self, client_id: &str, credentials: &Credentials) -> String {
+        let Credentials { username, password, is_refresh_token } = credentials;
         let mut form = url::form_urlencoded::Serializer::new(String::new());
-        form.append_pair("grant_type", "password");
+        form.append_pair("grant_type", if *is_refresh_token { "refresh_token" } else { "password" });
         form.extend_pairs(self.service.as_deref().map(|service| ("service", service)));
         form.append_pair("client_id", client_id);
         form.append_pair("scope", &self.scopes.join(" "));
-        form.append_pair("username", username);
-        form.append_pair("password", password.expose());
+        if *is_refresh_token {
+            form.append_pair("refresh_token", password.expose());
+        } else {
+            form.append_pair("username", username.as_str());
+            form.append_pair("password", password.expose());
+        }
         form.finish()
     }
 

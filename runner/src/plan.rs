@@ -541,6 +541,10 @@ mod tests {
         check_step("pull: { image: hub.test/a, source: 8.8.8.8 }", &["a pull comes from this machine"]);
         check_step("pull: { image: hub.test/a, password: x }", &["`username` and `password` belong together"]);
         check_step(
+            "pull: { image: hub.test/a, username: ci, password: x, refresh-token: '${r}' }",
+            &["no earlier step captures `r`", "a refresh token stands in place of a password"],
+        );
+        check_step(
             "pull: { image: hub.test/a, expect: { result: pulled, failure: { kind: egress } } }",
             &["a pull that succeeds has no `failure`"],
         );

@@ -44,6 +44,6 @@ impl Account {
         if password.expose().is_empty() {
             return Err(LoginError::EmptyPassword);
         }
-        Ok(Some(Credentials { username: username.parse()?, password }))
+        Ok(Some(Credentials { username: username.parse()?, password, is_refresh_token: false }))
     }
 }

@@ -3,9 +3,12 @@
 use std::time::Duration;
 
 use puller::{RetryPolicy, Sink};
-use testbed::{Seed, task::FailureKind};
+use testbed::{
+    Seed,
+    task::{Credentials, FailureKind, PullTask},
+};
 
-use crate::support::{MANIFEST, World, attempts, challenge, image, status, wants_token};
+use crate::support::{MANIFEST, World, attempts, challenge, image, jo, status, wants_token};
 
 const TOKEN: &str = "GET /token";
 
@@ -177,4 +180,27 @@ async fn no_password_goes_to_a_plain_http_realm_elsewhere() {
     assert_eq!(failure.kind, FailureKind::Unauthorized);
     assert!(failure.message.contains("http://elsewhere.test/token"), "{failure}");
     assert_eq!(world.n_asked(TOKEN).await, 0);
+}
+
+#[tokio::test]
+async fn a_refresh_token_is_posted_to_the_token_service_and_shown_to_nobody_else() {
+    let check = async |challenged: fn(&wiremock::Request, usize) -> Option<wiremock::ResponseTemplate>, pulls: bool| {
+        let world = World::new(image(), challenged).await;
+        let jo = Credentials { is_refresh_token: true, ..jo() };
+        let outcome = world.builder().build().pull(&PullTask { credentials: Some(jo), ..world.task() }).await;
+        assert_eq!(outcome.is_ok(), pulls, "{outcome:?}");
+        world
+    };
+    let world = check(|request, n| wants_token(|_, _| true)(request, n), true).await;
+    let requests = world.server.received_requests().await.unwrap();
+    let posted: Vec<_> = requests.iter().filter(|request| request.url.path() == "/token").collect();
+    assert_eq!(posted.len(), 1);
+    assert_eq!(posted[0].method.as_str(), "POST");
+    let form = "grant_type=refresh_token&service=reg&client_id=pullrig&scope=repository%3Aapp%3Apull";
+    assert_eq!(String::from_utf8_lossy(&posted[0].body), format!("{form}&refresh_token=hunter2"));
+    assert!(world.proofs("/token").await.iter().all(String::is_empty));
+
+    // A registry that wants a password has none to get.
+    let world = check(|_, _| Some(challenge(r#"Basic realm="x""#)), false).await;
+    assert_eq!(world.proofs(MANIFEST).await, [""]);
 }

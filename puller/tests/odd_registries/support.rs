@@ -135,7 +135,7 @@ pub(crate) fn blob_path(image: &LocalImage, n: usize) -> String {
 }
 
 pub(crate) fn jo() -> Credentials {
-    Credentials { username: "jo".parse().unwrap(), password: Secret::new("hunter2") }
+    Credentials { username: "jo".parse().unwrap(), password: Secret::new("hunter2"), is_refresh_token: false }
 }
 
 pub(crate) fn status(status: u16) -> ResponseTemplate {

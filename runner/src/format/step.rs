@@ -174,6 +174,10 @@ pub struct PullStep {
     /// The account's password.
     #[serde(default)]
     pub password: Option<Secret>,
+    /// In place of the password, a refresh token that an earlier step captured: `${refresh}`. It goes to the token service alone,
+    /// as the form of OAuth2.
+    #[serde(default)]
+    pub refresh_token: Option<Secret>,
     /// The delegate that pulls. Default: a client of its own that may reach every host.
     #[serde(default)]
     pub from: Option<Spanned<String>>,

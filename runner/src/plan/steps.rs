@@ -157,7 +157,14 @@ impl Planner<'_> {
     }
 
     fn pull(&mut self, pull: &PullStep, span: Span) {
-        self.caller(pull.caller(), span);
+        let secret = pull.password.as_ref().or(pull.refresh_token.as_ref());
+        self.caller(Caller { password: secret, ..pull.caller() }, span);
+        if let Some(token) = &pull.refresh_token {
+            self.filled(token.expose(), span);
+            if pull.password.is_some() {
+                self.complain(span, "a refresh token stands in place of a password", "keep one of them");
+            }
+        }
         let PullExpect { last, .. } = &pull.expect;
         self.pulls(&pull.expect, span);
         if let Some(last) = last {

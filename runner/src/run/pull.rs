@@ -33,6 +33,13 @@ impl Run<'_> {
         let key = format!("{} {:?}", step.image.value, step.platform);
         let platform = step.platform.clone().map_or_else(Platform::linux_amd64, |platform| platform.0);
         let task = PullTask { platform, ..self.task(step.caller(), doer)? };
+        let task = match (&step.refresh_token, &step.username) {
+            (Some(token), Some(username)) => {
+                let (username, password) = (username.clone(), Secret::new(self.variables.fill(token.expose())?));
+                PullTask { credentials: Some(Credentials { username, password, is_refresh_token: true }), ..task }
+            }
+            _ => task,
+        };
         let image = step.image.value.familiar();
         let n_pulls = step.repeat.map_or(1, NonZeroU32::get);
         let mut all = Vec::new();
@@ -134,7 +141,8 @@ impl Run<'_> {
 
 fn credentials(username: Option<&AccountName>, password: Option<&Secret>) -> Option<Credentials> {
     let username = username?.clone();
-    Some(Credentials { username, password: password.cloned().unwrap_or_else(|| Secret::new("")) })
+    let password = password.cloned().unwrap_or_else(|| Secret::new(""));
+    Some(Credentials { username, password, is_refresh_token: false })
 }
 
 pub(super) fn since(begin: Timestamp, end: Timestamp) -> Duration {

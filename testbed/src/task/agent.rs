@@ -32,13 +32,15 @@ impl PullTask {
     }
 }
 
-/// A user name and a password, for one registry.
+/// A user name and a password, for one registry; or a refresh token in the password's place, as credential stores keep it.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Credentials {
     /// The account.
     pub username: AccountName,
     /// Its password or token.
     pub password: Secret,
+    /// Whether it is a refresh token: good for tokens, and not to be shown to the registry.
+    pub is_refresh_token: bool,
 }
 
 /// What carries out pull tasks. The runner gives one to the Harness side, which knows no puller.
