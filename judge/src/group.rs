@@ -1,9 +1,9 @@
 //! Which exchanges are one pull.
 //!
-//! A pull is what one caller asks about one image of one repository. It begins with the manifest that the image's name
-//! means; the version checks and tokens in front of it are its own. A new one begins when that manifest is asked for
-//! although it is there already, when the builtin client says that the one before is over, and after [`PAUSE`]. Two pulls
-//! of one image that one caller makes at the same time cannot be told apart, and are one.
+//! A pull is what one caller asks about one image of one repository. It begins with the manifest that the image's
+//! name means; the version checks and tokens in front of it are its own. A new one begins when that manifest is asked
+//! for although it is there already, when the builtin client says that the one before is over, and after [`PAUSE`].
+//! Two pulls of one image that one caller makes at the same time cannot be told apart, and are one.
 
 use std::collections::HashMap;
 
@@ -22,6 +22,8 @@ pub(crate) struct Group<'a> {
     pub(crate) repository: String,
     pub(crate) root: &'a Reference,
     pub(crate) members: Vec<usize>,
+    /// The host that the image's name has in front, if the builtin client told the name.
+    pub(crate) home: Option<&'a str>,
     last: Timestamp,
     told_to_wait: i64,
 }
@@ -130,14 +132,23 @@ impl<'a> Grouping<'_, 'a> {
         let live = self.live.entry(seen.caller()).or_default();
         live.retain(|known| self.groups[*known].repository != repository);
         live.push(self.groups.len());
-        self.groups.push(Group {
+        let mut group = Group {
             caller: seen.caller(),
             repository,
             root,
             members: early,
+            home: None,
             last: seen.at,
             told_to_wait: 0,
-        });
+        };
+        let running = self.running.iter().filter(|(image, n)| **n > 0 && group.is_of(image));
+        let mut homes: Vec<&str> = running.filter_map(|(image, _)| image.split('/').next()).collect();
+        // Of several that it may be, the one that was asked.
+        if homes.len() > 1 {
+            homes.retain(|home| home.eq_ignore_ascii_case(&seen.exchange.host));
+        }
+        group.home = homes.first().copied();
+        self.groups.push(group);
         self.groups.len() - 1
     }
 

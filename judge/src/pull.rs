@@ -9,7 +9,7 @@ use testbed::{Timestamp, journal::Entry};
 
 use crate::{
     group::{Group, groups, is_complete},
-    reading::{Reading, Seen},
+    reading::{Caller, Reading, Seen},
 };
 
 /// Who pulls.
@@ -84,10 +84,9 @@ fn pull(reading: &Reading<'_>, group: &Group<'_>, number: usize) -> Option<Pull>
         }
     }
     let ends = members.iter().map(|seen| seen.ended.map_or(seen.at, |(at, _)| at));
-    let (source, user_agent) = group.caller;
     Some(Pull {
         number,
-        client: Client { source, user_agent: user_agent.map(String::from), principal: principal(&members) },
+        client: client(group.caller, &members),
         image: image(group),
         registries,
         began: first.at,
@@ -102,6 +101,11 @@ fn pull(reading: &Reading<'_>, group: &Group<'_>, number: usize) -> Option<Pull>
         resumed: count(&|seen| seen.is_blob() && seen.is_get() && seen.status() == 206 && seen.first_byte() > 0),
         complete: is_complete(reading, group),
     })
+}
+
+/// Who `caller` is, who made these requests.
+pub(crate) fn client((source, user_agent): Caller<'_>, theirs: &[&Seen<'_>]) -> Client {
+    Client { source, user_agent: user_agent.map(String::from), principal: principal(theirs) }
 }
 
 fn image(group: &Group<'_>) -> String {

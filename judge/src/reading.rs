@@ -3,7 +3,7 @@
 use std::{borrow::Borrow, collections::HashMap, net::IpAddr};
 
 use http::Method;
-use oci::{ContentRange, EndpointKind, Reference, RepositoryName, Scope};
+use oci::{ContentRange, EndpointKind, RangeRequest, Reference, RepositoryName, Scope};
 use testbed::{
     Timestamp,
     journal::{BodyEnd, BodyEnded, Entry, Event, Exchange, Subject},
@@ -82,6 +82,24 @@ impl<'a> Seen<'a> {
             Some(Ok(ContentRange::Part { range, .. })) if self.status() == 206 => range.first,
             _ => 0,
         }
+    }
+
+    /// The byte that the client wants first, if it asks for one range.
+    pub(crate) fn asked_from(&self) -> Option<u64> {
+        match self.exchange.range.as_deref()?.parse().ok()? {
+            RangeRequest::From { first } | RangeRequest::Between { first, .. } => Some(first),
+            RangeRequest::Suffix { .. } => None,
+        }
+    }
+
+    /// The path alone.
+    pub(crate) fn path(&self) -> &'a str {
+        self.exchange.target.split('?').next().unwrap_or_default()
+    }
+
+    /// Whether the answer was a failure that may pass. A limit that ends the connection answers nothing.
+    pub(crate) fn failed(&self) -> bool {
+        matches!(self.status(), 0 | 408 | 429 | 499 | 500..=599)
     }
 
     /// The value of a parameter of the query.

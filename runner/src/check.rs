@@ -5,12 +5,14 @@ mod ask;
 mod pipeline;
 mod pull;
 mod registry;
+mod verdicts;
 
 pub(crate) use answer::{Answer, answer};
 pub(crate) use ask::{Seen, listed, pushed, resolved};
 pub(crate) use pipeline::{Execution, execution};
 pub(crate) use pull::pull;
 pub(crate) use registry::{registry, tally};
+pub(crate) use verdicts::verdicts;
 
 use std::fmt::Display;
 

@@ -6,6 +6,7 @@ mod steps;
 
 use std::{collections::BTreeMap, io::Read as _, path::Path};
 
+use judge::Judge;
 use mock_harness::{Account, Pipeline, PlatformConfig};
 use mock_registry::{RegistryConfig, is_preset_file};
 use puller::ClientProfile;
@@ -233,7 +234,11 @@ impl Planner<'_> {
                 }
             }
         }
-        if self.scenario.steps.is_empty() && self.scenario.expect.is_empty() {
+        let judges = Judge::ALL.map(Judge::name);
+        for (name, _) in self.scenario.verdicts.iter() {
+            self.known("judge", name, &judges, "read `verdicts` in scenarios/README.md");
+        }
+        if self.scenario.steps.is_empty() && self.scenario.expect.is_empty() && self.scenario.verdicts.is_empty() {
             self.complain(self.scenario.scenario.span, "this scenario checks nothing", "add `steps`");
         }
     }

@@ -4,10 +4,12 @@ mod journal;
 mod json;
 mod junit;
 mod terminal;
+mod verdicts;
 
 use std::{fmt, path::PathBuf, str::FromStr};
 
 pub use terminal::Terminal;
+pub use verdicts::verdicts;
 
 use crate::outcome::{Check, ScenarioOutcome, SuiteOutcome, Verdict};
 use testbed::{

@@ -82,6 +82,7 @@ pub(crate) async fn run(
     drop(doer);
     if flow == Flow::On {
         run.check_registries();
+        run.check_verdicts();
     }
     Ok(())
 }
@@ -220,6 +221,17 @@ impl Run<'_> {
             }
         }
         Ok(Flow::On)
+    }
+
+    fn check_verdicts(&self) {
+        let wanted = &self.plan.scenario.verdicts;
+        if wanted.is_empty() {
+            return;
+        }
+        let entries = self.world.journal.entries();
+        let mut checks = Checks::from_entries(0, self.world.journal.last_seq());
+        check::verdicts(wanted, &judge::verdicts(&entries), &mut checks);
+        self.findings.lock().checks.extend(checks.done());
     }
 
     fn check_registries(&self) {

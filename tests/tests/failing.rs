@@ -17,6 +17,7 @@ use tests::{
 const BAD_INPUT: &[(&str, &str)] = &[
     ("unknown-key.yaml", ":3:34"),
     ("unknown-registry.yaml", ":7:3"),
+    ("unknown-judge.yaml", ":7:3"),
     ("limit-of-nothing.yaml", ":3:41"),
     ("alias-bomb.yaml", ":"),
     ("missing-pipeline.yaml", ":7:23"),

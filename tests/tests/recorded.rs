@@ -1,5 +1,5 @@
-//! The journals that judges are proven with are what pullrig records today: each lies beside the scenario that produced it,
-//! in `judge/tests/recorded`. `PULLRIG_BLESS=1` records them anew.
+//! The journals that judges are proven with are what pullrig records today: each lies beside the scenario that produced
+//! it, in `judge/tests/recorded`. `PULLRIG_BLESS=1` records them anew.
 
 use std::{fs, path::PathBuf};
 

@@ -7,7 +7,7 @@ use runner::{
     discover::discover,
     outcome::{Exit, SuiteOutcome},
     plan::Plan,
-    report::{ReportRequest, Terminal},
+    report::{ReportRequest, Terminal, verdicts},
     suite::{SuiteOptions, load, run_suite},
 };
 use testbed::Seed;
@@ -40,6 +40,9 @@ pub(crate) struct Args {
     /// Also write a report: `junit=FILE`, `json=FILE` or `journal=FILE`, `-` for standard output. Repeatable.
     #[arg(long, value_name = "KIND=PATH")]
     report: Vec<ReportRequest>,
+    /// Print what the judges find about the clients of each scenario.
+    #[arg(long)]
+    verdicts: bool,
     /// Say nothing of scenarios that pass.
     #[arg(short, long)]
     quiet: bool,
@@ -74,6 +77,10 @@ pub(crate) async fn run(args: Args) -> Exit {
     let terminal = Arc::new(Terminal::new(shows_progress(), args.quiet));
     let outcome = run_suite(plans, options, terminal.clone(), interrupted()).await;
     terminal.finish(&outcome);
+    if args.verdicts {
+        // Standard output that is closed leaves nobody to tell.
+        drop(put(&verdicts(&outcome)));
+    }
     match write_reports(&args.report, &outcome) {
         Ok(()) => outcome.exit(),
         Err(exit) => exit,

@@ -1,8 +1,9 @@
 //! The top of a scenario file.
 
+use judge::{Finding, Judge};
 use mock_harness::PlatformConfig;
 use mock_registry::RegistryConfig;
-use schemars::JsonSchema;
+use schemars::{JsonSchema, Schema, SchemaGenerator, json_schema};
 use serde::Deserialize;
 use testbed::yaml::Spanned;
 
@@ -30,6 +31,18 @@ pub struct Scenario {
     /// What each registry must have seen when all steps are done.
     #[serde(default)]
     pub expect: Entries<RegistryExpect>,
+    /// What judges must find about the clients when all steps are done: `passed`, `failed` or `nothing`.
+    #[serde(default)]
+    #[schemars(schema_with = "verdicts")]
+    pub verdicts: Entries<Spanned<Finding>>,
+}
+
+fn verdicts(generator: &mut SchemaGenerator) -> Schema {
+    json_schema!({
+        "type": "object",
+        "propertyNames": generator.subschema_for::<Judge>(),
+        "additionalProperties": generator.subschema_for::<Finding>(),
+    })
 }
 
 /// The JSON Schema (draft 2020-12) of scenario files.
