@@ -108,6 +108,7 @@ impl RetryPolicy {
             waits: Vec::new(),
             backoff: Some(self.backoff.clone()),
             jitter_percent: 0,
+            longest: None,
             retry_after: self.retry_after.rule(),
             only_if_asked: false,
             last_host_only: false,

@@ -159,7 +159,8 @@ impl Retries {
         if n_failed >= rule.attempts.get() {
             return Decision::GiveUp;
         }
-        Decision::RetryAfter(self.jitter.of(rule.wait_after(n_failed), rule.jitter_percent))
+        let wait = self.jitter.of(rule.wait_after(n_failed), rule.jitter_percent);
+        Decision::RetryAfter(rule.longest.map_or(wait, |longest| wait.min(longest.0)))
     }
 }
 
@@ -224,6 +225,8 @@ mod tests {
         };
         near("crane", &[1000, 3000]);
         near("oras", &[250, 500, 1000, 2000, 3000]);
+        // Four seconds and a tenth less are still more than three.
+        assert_eq!(waits("oras", None).last(), Some(&3000));
     }
 
     #[test]
@@ -299,6 +302,7 @@ mod tests {
                 waits: waits.into_iter().map(|ms| Wait(Duration::from_millis(ms))).collect(),
                 backoff: None,
                 jitter_percent,
+                longest: None,
                 retry_after: Some(RetryAfterRule {
                     forms: ALL.to_vec(),
                     most: most.map(|ms| Wait(Duration::from_millis(ms))),

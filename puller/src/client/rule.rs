@@ -31,6 +31,9 @@ pub struct RetryRule {
     /// By how much a wait may be longer or shorter, in percent. Default 0.
     #[serde(default)]
     pub jitter_percent: u32,
+    /// What no wait of its own is longer than, jitter included. Default: any.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub longest: Option<Wait>,
     /// What a `Retry-After` header does. Default: nothing.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub retry_after: Option<RetryAfterRule>,
