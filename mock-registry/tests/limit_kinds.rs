@@ -52,6 +52,23 @@ async fn several_limits_hold_at_once_and_the_first_that_refuses_answers() {
 }
 
 #[tokio::test]
+async fn the_journal_tells_the_limit_that_counted_and_not_one_that_only_looks_on() {
+    let hub = with_limits(json!([
+        { "name": "bytes", "of": "bytes", "counts": { "blob": "get" }, "allow": "500GiB/30d" },
+        { "name": "reads", "counts": { "any": ["get", "head"] }, "allow": "2/1min" },
+        { "name": "writes", "counts": { "any": ["put", "post"] }, "allow": "9/1min" },
+    ]))
+    .await;
+    let manifest = ask(&hub, &format!("GET {MANIFEST}"), &[]).await.json();
+    let layer = manifest["layers"][0]["digest"].as_str().unwrap();
+    let (name, _) = MANIFEST.split_once("/manifests/").unwrap();
+    assert_eq!(statuses(&hub, &format!("HEAD {name}/blobs/{layer}"), 2).await, [200, 429]);
+    let told: Vec<_> = hub.received().into_iter().filter_map(|asked| asked.counted).collect();
+    let told: Vec<_> = told.iter().map(|told| (&*told.limit_name, told.remaining, told.used, told.refused)).collect();
+    assert_eq!(told, [("reads", 1, true, false), ("reads", 0, true, false), ("reads", 0, false, true)]);
+}
+
+#[tokio::test]
 async fn every_law_refuses_as_it_says() {
     // At which second each request comes, and whether it passes.
     let table: [(&str, &[(u64, bool)]); 6] = [

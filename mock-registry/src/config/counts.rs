@@ -109,14 +109,16 @@ fn words(bits: u8) -> Vec<MethodMatch> {
 
 impl Serialize for Counts {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        if *self == Self::everything() {
-            return BTreeMap::from([(ANY, MethodMatch::Any)]).serialize(serializer);
-        }
-        let given: Vec<_> = KINDS.iter().zip(self.0).filter(|(_, bits)| *bits != 0).collect();
-        serializer.collect_map(given.into_iter().map(|(kind, bits)| {
+        let methods = |bits| {
             let words = words(bits);
-            (kind, if let [one] = words[..] { OneOrMore::One(one) } else { OneOrMore::More(words) })
-        }))
+            if let [one] = words[..] { OneOrMore::One(one) } else { OneOrMore::More(words) }
+        };
+        let [first, rest @ ..] = self.0;
+        if rest.iter().all(|bits| *bits == first) {
+            return BTreeMap::from([(ANY, methods(first))]).serialize(serializer);
+        }
+        let given = KINDS.iter().zip(self.0).filter(|(_, bits)| *bits != 0);
+        serializer.collect_map(given.map(|(kind, bits)| (kind, methods(bits))))
     }
 }
 
@@ -237,7 +239,12 @@ mod tests {
 
     #[test]
     fn what_counts_is_written_as_it_is_read() {
-        for text in [r#"{"manifest":"get"}"#, r#"{"any":"any"}"#, r#"{"blob":["get","head"],"token":"any"}"#] {
+        for text in [
+            r#"{"manifest":"get"}"#,
+            r#"{"any":"any"}"#,
+            r#"{"any":["get","head"]}"#,
+            r#"{"blob":["get","head"],"token":"any"}"#,
+        ] {
             assert_eq!(serde_json::to_string(&read(text).unwrap()).unwrap(), text);
         }
     }

@@ -26,10 +26,11 @@ impl Ruling {
         }
     }
 
-    /// What the journal is told: the limit that refused, or the last that has something to do with the request, which is the
-    /// nearest to what was asked for.
+    /// What the journal is told: the limit that refused, or the last that counted the request, or else the last that looks at
+    /// such requests.
     pub(crate) fn counted(&self) -> Option<Counted> {
-        self.standings.last().map(Standing::counted)
+        let counted = self.standings.iter().rfind(|standing| standing.used);
+        self.refusal().or(counted).or(self.standings.last()).map(Standing::counted)
     }
 }
 
@@ -68,12 +69,11 @@ impl Standing {
     }
 
     fn counted(&self) -> Counted {
-        let small = |units: u64| u32::try_from(units).unwrap_or(u32::MAX);
         Counted {
             key: self.source.clone(),
             limit_name: self.name.clone(),
-            limit: small(self.units),
-            remaining: small(self.left),
+            limit: self.units,
+            remaining: self.left,
             used: self.used,
             refused: self.refused,
         }

@@ -154,11 +154,11 @@ pub struct Counted {
     pub limit_name: Arc<str>,
     /// By what the pulls are counted: an address or an account.
     pub key: Arc<str>,
-    /// Pulls allowed in a window.
-    pub limit: u32,
-    /// Pulls left after this request.
-    pub remaining: u32,
-    /// Whether this request used one up. A HEAD does not.
+    /// What is allowed in a window: pulls, or whatever else it counts.
+    pub limit: u64,
+    /// What is left after this request.
+    pub remaining: u64,
+    /// Whether this request used some of it. At Docker Hub a HEAD does not.
     pub used: bool,
     /// Whether this request was refused.
     pub refused: bool,
