@@ -9,3 +9,4 @@ mod limits;
 mod podman;
 mod round_trip;
 mod skopeo;
+mod window;
