@@ -170,7 +170,7 @@ impl Resolved {
 /// Resolves the request, has it answered, dates the answer, and records both.
 pub(crate) async fn exchange(app: &App, mut request: Request, connection: Connection) -> Response {
     let resolved = Resolved::read(&app.settings, &request, &connection);
-    let asked = Asked::read(&request);
+    let asked = app.journal.is_on().then(|| Asked::read(&request));
     let is_head = request.method() == Method::HEAD;
 
     let Answered { mut response, principal, rule, counted } = if RegistryHost::is_authority(&resolved.host) {
@@ -190,35 +190,36 @@ pub(crate) async fn exchange(app: &App, mut request: Request, connection: Connec
     }
     let length_bytes = content_length(&response).filter(|_| !fault.as_ref().is_some_and(|fault| fault.is_chunked));
     let sent = response.extensions_mut().remove::<Sent>();
-    let event = Event::Exchange(Box::new(Exchange {
-        actor: app.name.clone(),
-        subject: resolved.subject(app),
-        host: shorten(resolved.host),
-        source: resolved.source,
-        connection: connection.id,
-        method: asked.method,
-        target: asked.target,
-        principal,
-        authorization: asked.authorization,
-        token: asked.token,
-        user_agent: asked.user_agent,
-        range: asked.range,
-        accept: asked.accept,
-        protocol: asked.protocol,
-        status: match sent {
-            None => Some(response.status().as_u16()),
-            Some(Sent::Raw(status)) => status,
-            Some(Sent::Nothing | Sent::End) => None,
-        },
-        error: response.extensions().get::<AnsweredError>().map(|error| error.0.to_string()),
-        length_bytes,
-        retry_after: text_of(response.headers(), &header::RETRY_AFTER),
-        content_range: text_of(response.headers(), &header::CONTENT_RANGE),
-        location_host: redirect_host(&response),
-        counted,
-        rule: rule.map(|rule| rule.name),
-    }));
-    let number = app.journal.record(event);
+    let number = asked.map(|asked| {
+        app.journal.record(Event::Exchange(Box::new(Exchange {
+            actor: app.name.clone(),
+            subject: resolved.subject(app),
+            host: shorten(resolved.host),
+            source: resolved.source,
+            connection: connection.id,
+            method: asked.method,
+            target: asked.target,
+            principal,
+            authorization: asked.authorization,
+            token: asked.token,
+            user_agent: asked.user_agent,
+            range: asked.range,
+            accept: asked.accept,
+            protocol: asked.protocol,
+            status: match sent {
+                None => Some(response.status().as_u16()),
+                Some(Sent::Raw(status)) => status,
+                Some(Sent::Nothing | Sent::End) => None,
+            },
+            error: response.extensions().get::<AnsweredError>().map(|error| error.0.to_string()),
+            length_bytes,
+            retry_after: text_of(response.headers(), &header::RETRY_AFTER),
+            content_range: text_of(response.headers(), &header::CONTENT_RANGE),
+            location_host: redirect_host(&response),
+            counted,
+            rule: rule.map(|rule| rule.name),
+        })))
+    });
 
     if let Some(Sent::Nothing) = sent {
         return Box::pin(std::future::pending()).await;
@@ -237,7 +238,10 @@ pub(crate) async fn exchange(app: &App, mut request: Request, connection: Connec
     }
     response.map(|body| {
         let sent = SentBody::new(body, fault.unwrap_or_default(), connection, body_bytes);
-        axum::body::Body::new(sent.journaled(&app.journal, &app.name, number))
+        axum::body::Body::new(match number {
+            Some(number) => sent.journaled(&app.journal, &app.name, number),
+            None => sent,
+        })
     })
 }
 

@@ -77,6 +77,16 @@ impl Journal {
         Self(shared)
     }
 
+    /// A journal that is never told anything. What one costs is measured against it; nobody learns anything from it.
+    pub fn off(clock: &Clock) -> Self {
+        Self::bounded(clock, 0)
+    }
+
+    /// Whether it keeps anything, so that an event is worth being composed.
+    pub fn is_on(&self) -> bool {
+        self.0.max_entries > 0
+    }
+
     /// Appends `event` and returns its number.
     pub fn record(&self, event: Event) -> u64 {
         let mut book = self.book();
