@@ -1,8 +1,9 @@
 //! What it takes to find out which of 1,000 rules applies to an exchange, without a socket: in processor time, because one
 //! thread does it all. Target: 5 us.
 //!
-//! Of the rules, one in ten is about what is asked, and none applies until the last; or all are about manifests of other
-//! repositories, which is the dearest. Beside them: a book of one rule, and as many comparisons of texts.
+//! Of the rules, a few in ten are about what is asked, and none applies until the last; or all are about manifests of other
+//! repositories; or of every repository for other addresses, so that each has to be looked at. Beside them: a book of one
+//! rule, and as many comparisons of texts.
 
 use std::{collections::BTreeMap, hint::black_box, net::IpAddr, time::Duration};
 
@@ -26,10 +27,19 @@ fn matching(c: &mut Criterion) {
     let answer = |when: Value| json!({ "when": when, "then": { "answer": { "status": 503 } } });
     let of_all_kinds = |n: usize| answer(json!({ KINDS[n % KINDS.len()]: "get", "repository": format!("team-{n}/*") }));
     let of_manifests = |n: usize| answer(json!({ "manifest": "get", "repository": format!("team-{n}/*") }));
+    let of_addresses =
+        |n: usize| answer(json!({ "manifest": "get", "source": format!("10.0.{}.{}", n / 250, n % 250) }));
     let last = answer(json!({ "manifest": "get", "repository": "harness/*" }));
     let of_all_kinds: Vec<_> = (1..N_RULES).map(of_all_kinds).chain([last.clone()]).collect();
     let of_manifests: Vec<_> = (1..N_RULES).map(of_manifests).chain([last.clone()]).collect();
-    for (name, rules) in [("one rule", vec![last]), ("all kinds", of_all_kinds), ("one kind", of_manifests)] {
+    let of_addresses: Vec<_> = (1..N_RULES).map(of_addresses).chain([last.clone()]).collect();
+    let books = [
+        ("one rule", vec![last]),
+        ("all kinds", of_all_kinds),
+        ("one kind", of_manifests),
+        ("addresses", of_addresses),
+    ];
+    for (name, rules) in books {
         let book = RuleBook::new(Seed(1));
         let n_rules = rules.len();
         for rule in rules {

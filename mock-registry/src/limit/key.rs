@@ -6,6 +6,7 @@ use std::{
     fmt,
     hash::{Hash as _, Hasher as _},
     net::{IpAddr, Ipv6Addr},
+    sync::Arc,
 };
 
 use rustc_hash::FxHasher;
@@ -61,6 +62,17 @@ impl<'a> LimitKey<'a> {
         })
     }
 
+    /// The same, which outlives the request.
+    pub(crate) fn to_told(self) -> ToldKey {
+        match self {
+            Self::Address(address) => ToldKey::Plain(LimitKey::Address(address)),
+            Self::Account(uuid) => ToldKey::Plain(LimitKey::Account(uuid)),
+            Self::Connection(id) => ToldKey::Plain(LimitKey::Connection(id)),
+            Self::Registry => ToldKey::Plain(LimitKey::Registry),
+            Self::Text(..) => ToldKey::Text(self.to_string().into()),
+        }
+    }
+
     /// As a number, under which a limit keeps it: one limit has keys of one kind, or of two that cannot be mistaken.
     pub(crate) fn number(self) -> u128 {
         match self {
@@ -91,6 +103,32 @@ impl fmt::Display for LimitKey<'_> {
             Self::Text("repository", text) => f.write_str(text),
             Self::Text(kind, text) => write!(f, "{kind} {:08x}", hash(3, text) >> 32),
             Self::Registry => f.write_str("registry"),
+        }
+    }
+}
+
+/// What a request was counted by, as it is told. It becomes a text where one is needed: simulations need none.
+#[derive(Clone, Debug)]
+pub(crate) enum ToldKey {
+    Plain(LimitKey<'static>),
+    Text(Arc<str>),
+}
+
+impl ToldKey {
+    /// As a text.
+    pub(crate) fn text(&self) -> Arc<str> {
+        match self {
+            Self::Plain(key) => key.to_string().into(),
+            Self::Text(text) => Arc::clone(text),
+        }
+    }
+}
+
+impl fmt::Display for ToldKey {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Plain(key) => key.fmt(f),
+            Self::Text(text) => f.write_str(text),
         }
     }
 }

@@ -15,7 +15,7 @@ use testbed::clock::Timestamp;
 use uuid::Uuid;
 
 use super::{
-    LimitKey,
+    LimitKey, ToldKey,
     keys::Keys,
     law::{Allowance, to_duration},
 };
@@ -88,8 +88,8 @@ pub(crate) struct Standing {
     pub(crate) config: Arc<LimitConfig>,
     /// Its name.
     pub(crate) name: Arc<str>,
-    /// What is counted by, as text.
-    pub(crate) source: Arc<str>,
+    /// What it is counted by.
+    pub(crate) source: ToldKey,
     /// Units that are allowed.
     pub(crate) units: u64,
     /// In which window, if it has one.
@@ -283,14 +283,14 @@ impl Limit {
     }
 
     /// Whether the limit has anything to do with the request.
-    fn is_about(&self, asked: &Asked<'_>) -> bool {
+    fn is_about(&self, asked: &Asked<'_>, is_counted: bool) -> bool {
         let LimitConfig { counts, who, protocol, exempt, .. } = &*self.config;
         let is_whose = match who {
             Who::Everyone => true,
             Who::Anonymous => asked.account_name.is_none(),
             Who::Accounts => asked.account_name.is_some(),
         };
-        let is_looked_at = counts.count(asked.kind, asked.method)
+        let is_looked_at = is_counted
             || ((*asked.method == Method::GET || *asked.method == Method::HEAD) && counts.look_at(asked.kind));
         is_whose
             && is_looked_at
@@ -307,12 +307,12 @@ impl Limit {
             Some(_) => allowance(&self.config, allow)?,
             None => self.allowance?,
         };
-        if !self.is_about(asked) {
+        let is_counted = self.config.counts.count(asked.kind, asked.method);
+        if !self.is_about(asked, is_counted) {
             return None;
         }
         let by = LimitKey::of(self.config.by, asked);
         let key = by.number();
-        let is_counted = self.config.counts.count(asked.kind, asked.method);
         let banned = self.usage.banned_until(key, now).filter(|_| is_counted);
 
         let config = Arc::clone(&self.config);
@@ -348,7 +348,7 @@ impl Limit {
             key,
             own,
             name: Arc::clone(&self.name),
-            source: by.to_string().into(),
+            source: by.to_told(),
             units: allow.units().unwrap_or_default(),
             window: allow.window(),
             left: left / scale(&config),

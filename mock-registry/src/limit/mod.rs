@@ -18,7 +18,7 @@ mod permit;
 mod told;
 
 pub use accounting::{Accounting, Charge, Outcome, RefusedBy};
-pub(crate) use key::LimitKey;
+pub(crate) use key::{LimitKey, ToldKey};
 pub(crate) use layer::{Passed, pass, settle};
 pub use limiter::LimitUsage;
 pub(crate) use limiter::{Asked, Limiter, Ruling, Settled, Standing};

@@ -45,7 +45,7 @@ impl Standing {
             HeaderStyle::DockerHub => {
                 put("ratelimit-limit", self.of_window(self.units));
                 put("ratelimit-remaining", self.of_window(self.left));
-                put("docker-ratelimit-source", header_value(&*self.source));
+                put("docker-ratelimit-source", header_value(&self.source));
             }
             HeaderStyle::Draft => {
                 put("ratelimit-limit", self.units.into());
@@ -70,7 +70,7 @@ impl Standing {
 
     fn counted(&self) -> Counted {
         Counted {
-            key: self.source.clone(),
+            key: self.source.text(),
             limit_name: self.name.clone(),
             limit: self.units,
             remaining: self.left,

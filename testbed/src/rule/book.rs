@@ -7,12 +7,11 @@ use std::{
     time::Duration,
 };
 
-use oci::EndpointKind;
 use rand::RngExt as _;
 use rand_chacha::ChaCha8Rng;
 use serde::Serialize;
 
-use super::{Action, Actions, Delay, Occasion, Rule};
+use super::{Action, Actions, Delay, Occasion, Rule, index::Index};
 use crate::Seed;
 
 /// The state that an actor begins in.
@@ -27,8 +26,7 @@ pub struct RuleBook(Arc<Mutex<Book>>);
 
 struct Book {
     rules: Vec<Kept>,
-    /// Which rules can be about the Harness API and each kind of endpoint, in order.
-    by_kind: Vec<Vec<usize>>,
+    index: Index,
     /// Rules that have seen no exchange at all, so that they have no near miss yet either.
     unseen: Vec<usize>,
     /// Rules that were taken out before they ever applied, the latest [`MAX_RETIRED`].
@@ -73,7 +71,7 @@ impl RuleBook {
     pub fn new(seed: Seed) -> Self {
         Self(Arc::new(Mutex::new(Book {
             rules: Vec::new(),
-            by_kind: Vec::new(),
+            index: Index::default(),
             unseen: Vec::new(),
             retired: VecDeque::new(),
             n_added: 0,
@@ -146,11 +144,14 @@ impl RuleBook {
     /// state is set by then, and what is left to chance is drawn.
     pub fn decide(&self, occasion: &Occasion) -> Option<Fired> {
         let mut book = self.book();
-        let Book { rules, by_kind, unseen, state, random, .. } = &mut *book;
+        let Book { rules, index, unseen, state, random, .. } = &mut *book;
+        // What is about something else is told what it missed once, and once more by the first of its own kind.
+        for n in unseen.drain(..).chain(index.take_unseen(occasion)) {
+            rules[n].is_about(occasion, state);
+        }
         let mut first = None;
-        // Those that are about any endpoint stand under every kind.
-        for n in by_kind.get(place(occasion.kind())).into_iter().flatten() {
-            let kept = &mut rules[*n];
+        for n in index.candidates(occasion) {
+            let kept = &mut rules[n];
             if !kept.is_about(occasion, state) || !kept.rule.times.is_in_force(occasion.since_start) {
                 continue;
             }
@@ -159,12 +160,8 @@ impl RuleBook {
             let draw = if kept.rule.times.probability.is_some() { random.random() } else { 0.0 };
             if kept.rule.times.fires(kept.n_matched, draw) && first.is_none() {
                 kept.n_fired += 1;
-                first = Some(*n);
+                first = Some(n);
             }
-        }
-        // What is about other endpoints is told what it missed once: of its own kind it would learn more.
-        for n in unseen.drain(..) {
-            rules[n].is_about(occasion, state);
         }
         let fired = &rules[first?];
         let actions = fired.rule.then.clone().map(|action| match action {
@@ -213,26 +210,10 @@ impl RuleBook {
 impl Book {
     /// Sorts the rules anew by what they can be about.
     fn index(&mut self) {
-        let kinds = EndpointKind::ALL.map(Some);
-        self.by_kind = vec![Vec::new(); kinds.len() + 1];
-        for (n, kept) in self.rules.iter().enumerate() {
-            let when = &kept.rule.when;
-            let is_of = |kind: Option<EndpointKind>| match when.endpoint() {
-                Some(endpoint) => kind == Some(endpoint),
-                None => when.api.is_none() || kind.is_none(),
-            };
-            for kind in kinds.into_iter().chain([None]).filter(|kind| is_of(*kind)) {
-                self.by_kind[place(kind)].push(n);
-            }
-        }
+        self.index = Index::of(self.rules.iter().map(|kept| &kept.rule.when));
         let has_seen_nothing = |kept: &Kept| kept.n_matched == 0 && kept.near_miss.is_none();
         self.unseen = (0..self.rules.len()).filter(|n| has_seen_nothing(&self.rules[*n])).collect();
     }
-}
-
-/// Where the rules about a kind of endpoint stand; the Harness API's stand first.
-fn place(kind: Option<EndpointKind>) -> usize {
-    kind.map_or(0, |kind| 1 + kind as usize)
 }
 
 impl Kept {
@@ -368,6 +349,33 @@ mod tests {
         for action in once {
             let Action::Delay(delay) = action else { panic!("{action:?}") };
             assert!((1.0..2.0).contains(&delay.duration.as_secs_f64()), "{delay:?}");
+        }
+    }
+
+    proptest::proptest! {
+        /// The index leaves out no rule that is about an exchange, and keeps their order.
+        #[test]
+        fn the_index_finds_what_a_look_at_every_rule_finds(
+            rules in proptest::collection::vec(
+                ("manifest|blob|tags|any", "harness/\\*|harness/ci-addon|h\\*|\\*/ci-addon|plugins/kaniko|"), 0..12),
+            kind in proptest::sample::select(vec![EndpointKind::Manifest, EndpointKind::Blob, EndpointKind::Ping]),
+            repository in "harness/ci-addon|plugins/kaniko|app",
+        ) {
+            let rules: Vec<Rule> = rules.iter().map(|(endpoint, repository)| {
+                let mut when = serde_json::Map::new();
+                if endpoint != "any" {
+                    when.insert(endpoint.clone(), json!("get"));
+                }
+                if !repository.is_empty() {
+                    when.insert(String::from("repository"), json!(repository));
+                }
+                serde_json::from_value(json!({ "when": when, "then": "close" })).unwrap()
+            }).collect();
+            let occasion = occasion(kind, &repository, 1);
+            let found: Vec<_> = Index::of(rules.iter().map(|rule| &rule.when)).candidates(&occasion)
+                .filter(|n| rules[*n].when.admits(&occasion, START)).collect();
+            let all: Vec<_> = (0..rules.len()).filter(|n| rules[*n].when.admits(&occasion, START)).collect();
+            proptest::prop_assert_eq!(found, all);
         }
     }
 }

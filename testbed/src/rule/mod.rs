@@ -7,6 +7,7 @@ mod action;
 mod actions;
 mod book;
 mod check;
+mod index;
 mod matcher;
 mod offset;
 mod pattern;

@@ -20,7 +20,7 @@ enum Form {
     Exact,
     /// One `*`, at the end: what stands before it has so many bytes.
     Prefix(usize),
-    Glob(GlobMatcher),
+    Glob(Box<GlobMatcher>),
 }
 
 impl Pattern {
@@ -30,6 +30,17 @@ impl Pattern {
             Form::Exact => self.text == text,
             Form::Prefix(n_bytes) => text.as_bytes().starts_with(&self.text.as_bytes()[..*n_bytes]),
             Form::Glob(glob) => glob.is_match(text),
+        }
+    }
+}
+
+impl Pattern {
+    /// What every text that fits has in front of its first slash, if the pattern says all of that.
+    pub(super) fn first_component(&self) -> Option<&str> {
+        match self.form {
+            Form::Exact => self.text.split('/').next(),
+            Form::Prefix(n_bytes) => self.text[..n_bytes].split_once('/').map(|(first, _)| first),
+            Form::Glob(_) => None,
         }
     }
 }
@@ -44,7 +55,7 @@ impl FromStr for Pattern {
             Some(prefix) if is_plain(prefix) => Form::Prefix(prefix.len()),
             _ => {
                 let glob = Glob::new(text).map_err(|error| format!("`{text}` is no pattern: {}", error.kind()))?;
-                Form::Glob(glob.compile_matcher())
+                Form::Glob(Box::new(glob.compile_matcher()))
             }
         };
         Ok(Self { text: text.to_owned(), form })
@@ -95,7 +106,11 @@ mod tests {
         #[test]
         fn the_short_cuts_admit_what_the_pattern_does(pattern in "[ab/]{0,4}\\*?", text in "[ab/]{0,6}") {
             let glob = Glob::new(&pattern).unwrap().compile_matcher();
-            prop_assert_eq!(pattern.parse::<Pattern>().unwrap().admits(&text), glob.is_match(&text));
+            let short = pattern.parse::<Pattern>().unwrap();
+            prop_assert_eq!(short.admits(&text), glob.is_match(&text));
+            if let (Some(first), true) = (short.first_component(), glob.is_match(&text)) {
+                prop_assert_eq!(text.split('/').next(), Some(first));
+            }
         }
     }
 }
