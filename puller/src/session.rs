@@ -218,6 +218,7 @@ impl<'a> Attempts<'a> {
         self.n_failed = self.n_failed.saturating_add(n_attempts);
         let failure = Failure {
             request: self.kind,
+            asked: self.request.clone(),
             cause: trouble.cause,
             retry_after: trouble.retry_after,
             now: self.session.clock.now(),

@@ -1,9 +1,9 @@
 //! What to do after a failure: a pure state machine over a profile's rules.
 //!
-//! Its state is small: how often the host has failed, for clients that count by host, and the stream of random numbers
-//! that jitter is drawn from. Who sleeps, and what is sent again, is not its business.
+//! Its state is small: how often the host has failed, for clients that count by host, and the random numbers that jitter is
+//! drawn from. Who sleeps, and what is sent again, is not its business.
 
-use std::time::Duration;
+use std::{collections::BTreeMap, time::Duration};
 
 use rand::Rng as _;
 use testbed::{Clock, Seed, Timestamp};
@@ -17,8 +17,10 @@ use super::{
 /// One failed attempt, as far as rules care.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Failure {
-    /// Which request.
+    /// Which kind of request.
     pub request: RequestKind,
+    /// The request itself, where several are under way: each has jitter of its own.
+    pub asked: String,
     /// How it failed.
     pub cause: Cause,
     /// The answer's `Retry-After`, as it was sent.
@@ -45,7 +47,8 @@ impl Failure {
     /// A request for a manifest failed so.
     pub fn new(cause: Cause) -> Self {
         let now = Clock::DEFAULT_START;
-        Self { request: RequestKind::Manifest, cause, retry_after: None, now, is_last_host: true }
+        let request = RequestKind::Manifest;
+        Self { request, asked: String::new(), cause, retry_after: None, now, is_last_host: true }
     }
 
     /// A request for a manifest was answered with this status.
@@ -83,11 +86,12 @@ pub struct Retries {
     n_host_failures: u32,
 }
 
-/// A stream of random numbers. Cloning it repeats it.
+/// A stream of random numbers for each request, so that requests that are under way together do not draw each other's.
+/// Cloning it repeats it.
 #[derive(Clone, Debug)]
 struct Jitter {
     seed: Seed,
-    n_drawn: u64,
+    n_drawn: BTreeMap<String, u64>,
 }
 
 impl Retries {
@@ -97,7 +101,7 @@ impl Retries {
             rules: profile.retry.clone(),
             outer: profile.outer.clone(),
             counting: profile.counting,
-            jitter: Jitter { seed, n_drawn: 0 },
+            jitter: Jitter { seed, n_drawn: BTreeMap::new() },
             n_host_failures: 0,
         }
     }
@@ -128,7 +132,7 @@ impl Retries {
         } else if rule.only_if_asked {
             return Decision::GiveUp;
         }
-        self.own_wait(&rule, attempt)
+        self.own_wait(&rule, failure, attempt)
     }
 
     /// What to do after round number `round` (from 1) of what [`OuterRounds::of`] says.
@@ -145,10 +149,11 @@ impl Retries {
     /// Whether a wait that an answer asked for holds for all requests to the host.
     pub fn is_shared(&self, failure: &Failure) -> bool {
         let rule = self.rules.iter().find(|rule| rule.covers(failure.request, failure.cause));
-        rule.and_then(|rule| rule.retry_after.as_ref()).is_some_and(|hint| hint.shared)
+        let hint = rule.and_then(|rule| rule.retry_after.as_ref());
+        hint.is_some_and(|hint| hint.shared && failure.retry_after.is_some())
     }
 
-    fn own_wait(&mut self, rule: &RetryRule, attempt: u32) -> Decision {
+    fn own_wait(&mut self, rule: &RetryRule, failure: &Failure, attempt: u32) -> Decision {
         let n_failed = match self.counting {
             Counting::Request => attempt,
             Counting::Host => {
@@ -159,18 +164,19 @@ impl Retries {
         if n_failed >= rule.attempts.get() {
             return Decision::GiveUp;
         }
-        let wait = self.jitter.of(rule.wait_after(n_failed), rule.jitter_percent);
+        let wait = self.jitter.of(rule.wait_after(n_failed), rule.jitter_percent, &failure.asked);
         Decision::RetryAfter(rule.longest.map_or(wait, |longest| wait.min(longest.0)))
     }
 }
 
 impl Jitter {
-    fn of(&mut self, wait: Duration, percent: u32) -> Duration {
+    fn of(&mut self, wait: Duration, percent: u32, asked: &str) -> Duration {
         if percent == 0 || wait.is_zero() {
             return wait;
         }
-        self.n_drawn += 1;
-        let draw = self.seed.stream(&format!("jitter {}", self.n_drawn)).next_u32();
+        let n_drawn = self.n_drawn.entry(asked.to_owned()).or_default();
+        *n_drawn += 1;
+        let draw = self.seed.stream(&format!("jitter {asked} {n_drawn}")).next_u32();
         // From 1 - percent to 1 + percent, in thousandths of a percent.
         let width = u64::from(percent.min(100)) * 2000;
         let share = 100_000 - width / 2 + u64::from(draw) * width / u64::from(u32::MAX);

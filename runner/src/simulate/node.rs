@@ -71,6 +71,7 @@ impl<'a> Node<'a> {
         let Some(request) = self.request() else { return Next::Pulled };
         let cause = Cause::Status(refusal.status);
         let failure = Failure {
+            asked: String::new(),
             request: request.kind,
             cause,
             retry_after: refusal.retry_after,

@@ -8,7 +8,6 @@ use std::{
 };
 
 use rand::RngExt as _;
-use rand_chacha::ChaCha8Rng;
 use serde::Serialize;
 
 use super::{Action, Actions, Delay, Occasion, Rule, index::Index};
@@ -33,7 +32,7 @@ struct Book {
     retired: VecDeque<RuleUse>,
     n_added: usize,
     state: String,
-    random: ChaCha8Rng,
+    seed: Seed,
 }
 
 struct Kept {
@@ -67,7 +66,8 @@ pub struct RuleUse {
 }
 
 impl RuleBook {
-    /// An empty book, whose chances are drawn from `seed`.
+    /// An empty book, whose chances are drawn from `seed`: each by who asks what for the how-manieth time, whatever else is
+    /// asked at the same time.
     pub fn new(seed: Seed) -> Self {
         Self(Arc::new(Mutex::new(Book {
             rules: Vec::new(),
@@ -76,7 +76,7 @@ impl RuleBook {
             retired: VecDeque::new(),
             n_added: 0,
             state: START.to_owned(),
-            random: seed.stream("rules"),
+            seed,
         })))
     }
 
@@ -144,7 +144,7 @@ impl RuleBook {
     /// state is set by then, and what is left to chance is drawn.
     pub fn decide(&self, occasion: &Occasion) -> Option<Fired> {
         let mut book = self.book();
-        let Book { rules, index, unseen, state, random, .. } = &mut *book;
+        let Book { rules, index, unseen, state, seed, .. } = &mut *book;
         // What is about something else is told what it missed once, and once more by the first of its own kind.
         for n in unseen.drain(..).chain(index.take_unseen(occasion)) {
             rules[n].is_about(occasion, state);
@@ -156,8 +156,8 @@ impl RuleBook {
                 continue;
             }
             kept.n_matched += 1;
-            // Drawn only where chance decides, so that other rules do not move the stream.
-            let draw = if kept.rule.times.probability.is_some() { random.random() } else { 0.0 };
+            let is_chance = kept.rule.times.probability.is_some();
+            let draw = if is_chance { draw(*seed, "whether", &kept.name, occasion) } else { 0.0 };
             if kept.rule.times.fires(kept.n_matched, draw) && first.is_none() {
                 kept.n_fired += 1;
                 first = Some(n);
@@ -166,7 +166,7 @@ impl RuleBook {
         let fired = &rules[first?];
         let actions = fired.rule.then.clone().map(|action| match action {
             Action::Delay(Delay { duration, jitter }) if !jitter.is_zero() => {
-                let share: f64 = random.random();
+                let share = draw(*seed, "how long", &fired.name, occasion);
                 Action::Delay(Delay { duration: duration + jitter.mul_f64(share), jitter: Duration::ZERO })
             }
             action => action,
@@ -205,6 +205,13 @@ impl RuleBook {
     fn book(&self) -> MutexGuard<'_, Book> {
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
+}
+
+/// A number in `0.0..1.0` that the seed, the rule and the exchange alone decide.
+fn draw(seed: Seed, what: &str, rule: &str, occasion: &Occasion) -> f64 {
+    let Occasion { call, method, repository, reference, principal, source, query, attempt, .. } = occasion;
+    let asked = (call, method.as_str(), repository, reference, query);
+    seed.stream(&format!("{what} {rule} {principal} {source} {asked:?} {attempt}")).random()
 }
 
 impl Book {
@@ -336,11 +343,26 @@ mod tests {
     }
 
     #[test]
+    fn chance_is_the_same_in_whichever_order_exchanges_come() {
+        let rule = json!([{ "when": {}, "times": { "probability": 0.5 }, "then": "close" }]);
+        let mut asked: Vec<_> = (1..=40).map(|attempt| occasion(EndpointKind::Manifest, "app", attempt)).collect();
+        let decide = |asked: &[Occasion]| {
+            let book = book(rule.clone());
+            let fired = asked.iter().filter(|occasion| book.decide(occasion).is_some());
+            fired.map(|occasion| occasion.attempt).collect::<Vec<_>>()
+        };
+        let once = decide(&asked);
+        assert!((10..30).contains(&once.len()), "{once:?}");
+        asked.reverse();
+        assert!(decide(&asked).into_iter().rev().eq(once));
+    }
+
+    #[test]
     fn jitter_is_drawn_from_the_seed() {
         let rule = json!([{ "when": {}, "then": { "delay": { "for": "1s", "jitter": "1s" } } }]);
         let drawn = || {
             let book = book(rule.clone());
-            let fired = (0..3).filter_map(|_| book.decide(&occasion(EndpointKind::Ping, "app", 1)));
+            let fired = (1..4).filter_map(|attempt| book.decide(&occasion(EndpointKind::Ping, "app", attempt)));
             fired.map(|fired| fired.actions[0].clone()).collect::<Vec<_>>()
         };
         let once = drawn();
