@@ -6,8 +6,10 @@
 //! Requests that are under way at the same time reach a registry in an order that the machine decides. So within one
 //! instant of policy time the layers of an image stand in the order of the image; and within a `parallel` step all that
 //! happens in one instant is sorted: what begins, requests by client and what they are for, waits, what ends. All else
-//! stays in the order in which it happened. What wire time decides alone cannot be hidden: a client that asks twice after a
-//! timeout, or a connection test that Harness makes in the background while the next steps are carried out.
+//! stays in the order in which it happened. What wire time decides alone cannot be hidden: who of a herd gets the last pull,
+//! what the other layers had received when one failed, which of them a token that expires still served, a client that asks
+//! twice after a timeout, a connection test that Harness makes in the background while the next steps are carried out, and
+//! the hour that a client tells when it finds a certificate expired.
 
 use std::{
     borrow::Borrow,
@@ -36,7 +38,7 @@ pub fn canonical<E: Borrow<Entry>>(entries: &[E]) -> serde_json::Result<Vec<Valu
                 sort_parallel(&entries, &lines, &mut places);
                 share_out(&places, &mut lines);
             }
-            SegmentKind::Single => sort_layers(&layers, &entries, &mut places),
+            SegmentKind::Single => sort_layers(&layers, &entries, &mut lines, &mut places),
         }
         order.extend(without_polls(&entries, places));
     }
@@ -111,13 +113,14 @@ fn segments(entries: &[&Entry]) -> Vec<Segment> {
 
 /// Puts what is about the layers of an image, where it stands together, in their order. What is about one layer stays in
 /// its own.
-fn sort_layers(layers: &Layers<'_>, entries: &[&Entry], places: &mut [usize]) {
+fn sort_layers(layers: &Layers<'_>, entries: &[&Entry], lines: &mut [Value], places: &mut [usize]) {
     let mut rest = places;
     while let Some(begin) = rest.iter().position(|place| layers.of_event(&entries[*place].event).is_some()) {
         let (_, run) = std::mem::take(&mut rest).split_at_mut(begin);
         let n = run.iter().take_while(|place| layers.of_event(&entries[**place].event).is_some()).count();
         let (run, behind) = run.split_at_mut(n);
         run.sort_by_key(|place| layers.of_event(&entries[*place].event));
+        share_out(run, lines);
         rest = behind;
     }
 }
@@ -262,7 +265,8 @@ fn comparable(line: &Value) -> String {
     line.to_string()
 }
 
-/// Requests of one instant use up a shared allowance in the order of the machine: here, in that of the lines.
+/// Requests of one instant use up a shared allowance in the order of the machine: here, in that of the lines. Where they use
+/// up more than one each, as bytes do, what was left in between depends on that order, and all tell what was left in the end.
 fn share_out(places: &[usize], lines: &mut [Value]) {
     let mut of_limit: BTreeMap<String, Vec<usize>> = BTreeMap::new();
     for place in places {
@@ -276,6 +280,10 @@ fn share_out(places: &[usize], lines: &mut [Value]) {
         let left = |place: &usize| lines[*place].pointer("/counted/remaining").and_then(Value::as_u64).unwrap_or(0);
         let mut remaining: Vec<u64> = places.iter().map(left).collect();
         remaining.sort_unstable_by(|one, other| other.cmp(one));
+        if remaining.windows(2).any(|pair| pair[0] - pair[1] > 1) {
+            let lowest = remaining.last().copied().unwrap_or(0);
+            remaining.fill(lowest);
+        }
         for (place, remaining) in places.into_iter().zip(remaining) {
             if let Some(slot) = lines[place].pointer_mut("/counted/remaining") {
                 *slot = json!(remaining);
