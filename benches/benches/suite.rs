@@ -15,8 +15,8 @@ use runner::{
 use testbed::Seed;
 use tests::program::workspace;
 
-/// A scenario of four builds, between which six hours pass.
-const SIX_HOURS: &str = "scenarios/limits/window-rolls.yaml";
+/// A scenario of five pulls, between which six hours pass.
+const SIX_HOURS: &str = "scenarios/limits/six-hours.yaml";
 
 fn suite(c: &mut Criterion) {
     let runtime = runtime();
