@@ -24,7 +24,7 @@ use crate::{
     error::RegistryError,
     exchange::{Resolved, exchange},
     limit::{Passed, pass, settle},
-    rule,
+    rule::{self, Sent},
     state::App,
 };
 
@@ -32,7 +32,14 @@ use crate::{
 pub(crate) fn app(state: App) -> impl Serve {
     move |request: http::Request<Incoming>, connection: Connection| {
         let state = state.clone();
-        async move { Ok(exchange(&state, request.map(body), connection).await) }
+        async move {
+            let response = exchange(&state, request.map(body), connection).await;
+            if let Some(Sent::Nothing) = response.extensions().get() {
+                // Until the client has had enough.
+                std::future::pending::<()>().await;
+            }
+            Ok(response)
+        }
     }
 }
 

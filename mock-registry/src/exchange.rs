@@ -167,7 +167,8 @@ impl Resolved {
     }
 }
 
-/// Resolves the request, has it answered, dates the answer, and records both.
+/// Resolves the request, has it answered, dates the answer, and records both. An answer that is left with
+/// [`Sent::Nothing`] is not to be sent.
 pub(crate) async fn exchange(app: &App, mut request: Request, connection: Connection) -> Response {
     let resolved = Resolved::read(&app.settings, &request, &connection);
     let asked = app.journal.is_on().then(|| Asked::read(&request));
@@ -221,8 +222,9 @@ pub(crate) async fn exchange(app: &App, mut request: Request, connection: Connec
         })))
     });
 
-    if let Some(Sent::Nothing) = sent {
-        return Box::pin(std::future::pending()).await;
+    if let Some(silence @ Sent::Nothing) = sent {
+        response.extensions_mut().insert(silence);
+        return response;
     }
     let is_streamed = response.extensions_mut().remove::<Streamed>().is_some();
     if is_head {

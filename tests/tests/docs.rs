@@ -39,6 +39,38 @@ fn links_lead_to_files() {
     }
 }
 
+/// The rows of the catalogue, and the folders of their files.
+const CATALOGUE: [(&str, &str, usize); 5] = [
+    ("T", "throttling", 46),
+    ("A", "authentication", 26),
+    ("B", "blobs", 23),
+    ("N", "manifests", 18),
+    ("M", "mirrors", 13),
+];
+
+#[test]
+fn the_catalogue_has_a_row_for_each_file_and_a_file_for_each_row() {
+    let explained = read("scenarios/README.md");
+    for (letter, folder, n_rows) in CATALOGUE {
+        let rows = explained.lines().filter_map(|line| line.strip_prefix("| ")?.split_once(" | `"));
+        let rows = rows.filter(|(id, _)| id.strip_prefix(letter).is_some_and(|n| n.parse::<u8>().is_ok()));
+        let told: BTreeSet<_> = rows
+            .map(|(id, rest)| {
+                let file = rest.split('`').next().unwrap_or_default();
+                let begin = format!("{folder}/{}-", id.to_lowercase());
+                assert!(file.starts_with(&begin), "{id} is {file}");
+                String::from(file)
+            })
+            .collect();
+        let files = std::fs::read_dir(workspace().join("scenarios").join(folder)).unwrap();
+        let files = files.map(|file| file.unwrap().file_name().into_string().unwrap());
+        let present: BTreeSet<_> =
+            files.filter(|name| name.ends_with(".yaml")).map(|name| format!("{folder}/{name}")).collect();
+        assert_eq!(told, present);
+        assert_eq!(told.len(), n_rows, "{folder}");
+    }
+}
+
 /// The keys of a definition of the schema.
 fn keys(schema: &Value, definition: &str) -> BTreeSet<String> {
     let properties = &schema["$defs"][definition]["properties"];

@@ -54,7 +54,9 @@ impl Standing {
             }
             HeaderStyle::Gitlab => {
                 put("ratelimit-limit", self.units.into());
-                put("ratelimit-observed", self.units.saturating_sub(self.left).into());
+                // The one that is refused is seen too.
+                let observed = self.units.saturating_sub(self.left).saturating_add(self.refused.into());
+                put("ratelimit-observed", observed.into());
                 put("ratelimit-remaining", self.left.into());
                 put("ratelimit-reset", reset_at().as_second().into());
                 put("ratelimit-resettime", header_value(http_date(reset_at())));

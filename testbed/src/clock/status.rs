@@ -109,8 +109,10 @@ impl ClockState {
 }
 
 fn print<S: Serializer>(offset: &SignedDuration, serializer: S) -> Result<S::Ok, S::Error> {
-    let sign = if offset.is_negative() { "-" } else { "" };
-    let ms = u64::try_from(offset.as_millis().unsigned_abs()).unwrap_or(u64::MAX);
+    let ms = offset.as_millis();
+    // Less than a millisecond is nothing, and has no sign.
+    let sign = if ms < 0 { "-" } else { "" };
+    let ms = u64::try_from(ms.unsigned_abs()).unwrap_or(u64::MAX);
     serializer.collect_str(&format_args!("{sign}{}", crate::duration::print(Duration::from_millis(ms))))
 }
 

@@ -59,8 +59,13 @@ impl Shapes for Actions {
     type Mapping = Action;
 
     fn from_text(text: &str) -> Option<Result<Self, String>> {
-        let action = Action::deserialize(text.into_deserializer());
-        Some(action.map(Self::from).map_err(|error: serde::de::value::Error| error.to_string()))
+        let action: Result<_, serde::de::value::Error> = Action::deserialize(text.into_deserializer());
+        let alone = ["no-answer", "close", "expire-token", "drop-session"];
+        Some(
+            action
+                .map(Self::from)
+                .map_err(|_| format!("`{text}` is no action without more to it; those are `{}`", alone.join("`, `"))),
+        )
     }
 
     fn from_list(actions: Vec<Action>) -> Result<Self, String> {
@@ -83,5 +88,24 @@ impl JsonSchema for Actions {
             "description": "One action, or a list of actions that are all performed",
             "anyOf": [one, { "type": "array", "items": one, "minItems": 1 }],
         })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+
+    #[test]
+    fn one_action_is_written_like_a_list_of_one() {
+        let read =
+            |value: serde_json::Value| serde_json::from_value::<Actions>(value).map_err(|error| error.to_string());
+        assert_eq!(read(json!("close")), read(json!(["close"])));
+        assert_eq!(read(json!({ "set-state": "down" })), Ok(Action::SetState(String::from("down")).into()));
+        assert_eq!(read(json!(["close", "no-answer"])).map(|actions| actions.len()), Ok(2));
+        let told =
+            "`cut` is no action without more to it; those are `no-answer`, `close`, `expire-token`, `drop-session`";
+        assert_eq!(read(json!("cut")), Err(String::from(told)));
     }
 }

@@ -147,14 +147,8 @@ pub enum MethodMatch {
 }
 
 impl MethodMatch {
-    fn admits(self, method: &Method) -> bool {
-        self == Self::Any || self.to_string() == method.as_str()
-    }
-}
-
-impl fmt::Display for MethodMatch {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(match self {
+    fn as_str(self) -> &'static str {
+        match self {
             Self::Any => "any method",
             Self::Get => "GET",
             Self::Head => "HEAD",
@@ -162,7 +156,17 @@ impl fmt::Display for MethodMatch {
             Self::Put => "PUT",
             Self::Patch => "PATCH",
             Self::Delete => "DELETE",
-        })
+        }
+    }
+
+    fn admits(self, method: &Method) -> bool {
+        self == Self::Any || self.as_str() == method.as_str()
+    }
+}
+
+impl fmt::Display for MethodMatch {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.as_str())
     }
 }
 
