@@ -3,7 +3,12 @@
 //! It speaks plain HTTP to 127.0.0.0/8 unless there is TLS, which it does not verify there. Whom it trusts elsewhere, it is
 //! told by files in a folder of its own.
 
-use std::{fs, path::PathBuf, process::Command};
+use std::{
+    fs,
+    path::PathBuf,
+    process::Command,
+    sync::{Mutex, MutexGuard, PoisonError},
+};
 
 use tests::{
     needs::Tool,
@@ -21,6 +26,15 @@ fn done(args: &[&str]) -> String {
     let output = docker(args);
     assert_eq!(output.status, 0, "docker {args:?}: {output:?}");
     output.stdout.trim().to_owned()
+}
+
+/// One of the tests below at a time has the engine: images of the same content are one image there, and who takes its last
+/// name away while another pulls it removes it for both.
+static ENGINE: Mutex<()> = Mutex::new(());
+
+/// The engine, for as long as this is not dropped.
+fn turn() -> MutexGuard<'static, ()> {
+    ENGINE.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
 /// An image that the engine may have got, removed when dropped.
@@ -120,6 +134,7 @@ impl Client for Docker {
 #[test]
 fn docker_pushes_and_pulls_over_plain_http() {
     if Tool::Docker.is_here() {
+        let _turn = turn();
         let registries = Registries::plain();
         check(&Docker::new(&registries), &registries);
     }
@@ -128,6 +143,7 @@ fn docker_pushes_and_pulls_over_plain_http() {
 #[test]
 fn docker_pushes_and_pulls_over_tls() {
     if Tool::DockerTrust.is_here() {
+        let _turn = turn();
         let registries = Registries::tls();
         check(&Docker::new(&registries), &registries);
     }
