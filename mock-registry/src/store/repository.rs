@@ -137,7 +137,10 @@ impl Repository {
             if let Some(manifest) = self.shelf().manifest(reference) {
                 return Some(manifest);
             }
-            Box::pin(self.compose_next(reference.tag())).await?;
+            if Box::pin(self.compose_next(reference.tag())).await.is_none() {
+                // Another request may have composed it since it was looked for.
+                return self.shelf().manifest(reference);
+            }
         }
     }
 
@@ -160,7 +163,9 @@ impl Repository {
             if let Some(kept) = self.shelf().blob(digest) {
                 return Some(kept);
             }
-            Box::pin(self.compose_next(None)).await?;
+            if Box::pin(self.compose_next(None)).await.is_none() {
+                return self.shelf().blob(digest);
+            }
         }
     }
 
