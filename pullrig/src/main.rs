@@ -40,7 +40,7 @@ enum Verb {
     Simulate(verb::simulate::Args),
     /// Tell what a pull costs under the accounting of registries, and when a rollout meets their limits.
     Cost(verb::cost::Args),
-    /// List the registries that can be played, and tell what each is like, with the source of every value.
+    /// List the registries and Harness platforms that can be played, and tell what each is like, with the source of every value.
     Presets(verb::presets::Args),
     /// Print the JSON Schema of scenario files.
     Schema(verb::schema::Args),

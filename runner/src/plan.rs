@@ -7,7 +7,7 @@ mod steps;
 use std::{collections::BTreeMap, io::Read as _, path::Path};
 
 use judge::Judge;
-use mock_harness::{Account, Pipeline, PlatformConfig};
+use mock_harness::{Account, Pipeline, PlatformConfig, config::over_preset};
 use mock_registry::{RegistryConfig, is_preset_file};
 use puller::ClientProfile;
 use serde_json::{Map, Value, json};
@@ -79,7 +79,7 @@ impl Plan {
         folder: &Path,
         read: impl Fn(&Path) -> Result<Source, Diagnostic>,
     ) -> Result<Self, Vec<Diagnostic>> {
-        let document = yaml::parse(source)?;
+        let document = yaml::parse(source)?.with_changed("harness", over_preset);
         let mut scenario: Scenario = yaml::from_node(source, &document)?;
         let mut complaints = find_images(&mut scenario, source, folder);
         complaints.extend(find_presets(&mut scenario, source, &read));

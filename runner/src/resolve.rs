@@ -4,7 +4,7 @@ use std::{collections::BTreeMap, fmt::Write as _, path::Path};
 
 use mock_harness::{
     Account, ImageResolution, Pipeline, PlatformConfig, StageResolution,
-    config::{DelegateConfig, HarnessImage},
+    config::{DelegateConfig, HarnessImage, over_preset},
     resolve_pipeline,
 };
 use serde::Serialize;
@@ -44,7 +44,7 @@ pub fn load_account(file: Option<&Path>) -> Result<Account, Vec<Diagnostic>> {
             connected: true,
         };
         let new = PlatformConfig {
-            harness_image: HarnessImage::BuiltIn,
+            harness_image: Some(HarnessImage::BuiltIn),
             delegates: vec![delegate],
             ..PlatformConfig::default()
         };
@@ -53,8 +53,9 @@ pub fn load_account(file: Option<&Path>) -> Result<Account, Vec<Diagnostic>> {
     let source = plan::read(file).map_err(|complaint| vec![complaint])?;
     let document = yaml::parse(&source)?;
     if document.get("scenario").is_none() {
-        return plan::account(&yaml::from_node(&source, &document)?, &source, Some(&document));
+        return plan::account(&yaml::from_node(&source, &over_preset(&document))?, &source, Some(&document));
     }
+    let document = document.with_changed("harness", over_preset);
     let scenario: Scenario = yaml::from_node(&source, &document)?;
     let config = scenario.harness.ok_or_else(|| {
         let complaint = Diagnostic::about(&source, "this scenario has no `harness` section, so there is no account");

@@ -9,6 +9,7 @@ pub mod clock;
 pub mod diagnostic;
 pub mod dialect;
 pub mod duration;
+pub mod evidence;
 pub mod journal;
 pub mod net;
 mod open_files;

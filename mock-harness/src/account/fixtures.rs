@@ -74,6 +74,7 @@ impl Account {
         let account = Self::new(Shared {
             identifier: config.account.clone(),
             default_internal_image_connector: config.default_internal_image_connector.clone(),
+            world: config.preset.unwrap_or_default(),
             images: config.images.clone(),
             behaviour: config.behaviour,
             state: Mutex::new(state),
@@ -85,8 +86,9 @@ impl Account {
         for (n, secret) in config.secrets.iter().enumerate() {
             errors.note(format!("secrets[{n}]"), add_secret(&account, secret, now));
         }
-        if config.harness_image == HarnessImage::BuiltIn {
-            errors.note("harness-image", add_connector(&account, &built_in(), now));
+        let is_edited = config.connectors.iter().any(is_harness_image);
+        if let Some(built_in) = built_in(config.harness_image.unwrap_or_default()).filter(|_| !is_edited) {
+            errors.note("harness-image", add_connector(&account, &built_in, now));
         }
         for (n, connector) in config.connectors.iter().enumerate() {
             errors.note(format!("connectors[{n}]"), add_connector(&account, connector, now));
@@ -95,20 +97,32 @@ impl Account {
     }
 }
 
-/// The connector that Harness makes at account set-up. Source: facts/harness A4, with `executeOnDelegate: false`.
-fn built_in() -> Value {
-    json!({
+/// The connector that Harness makes at account set-up. Source: facts/harness A4, and F for the one of Google's registry.
+fn built_in(variant: HarnessImage) -> Option<Value> {
+    let (url, provider, execute_on_delegate) = match variant {
+        HarnessImage::Absent => return None,
+        HarnessImage::BuiltIn => ("https://index.docker.io/v2/", "DockerHub", false),
+        HarnessImage::BuiltInViaDelegate => ("https://index.docker.io/v2/", "DockerHub", true),
+        HarnessImage::BuiltInGar => ("https://us-docker.pkg.dev/gar-prod-setup/harness-public", "Other", false),
+    };
+    Some(json!({
         "name": "Harness Docker Connector",
         "identifier": "harnessImage",
         "description": "Harness internal connector",
         "type": "DockerRegistry",
         "spec": {
-            "dockerRegistryUrl": "https://index.docker.io/v2/",
-            "providerType": "DockerHub",
+            "dockerRegistryUrl": url,
+            "providerType": provider,
             "auth": { "type": "Anonymous" },
-            "executeOnDelegate": false,
+            "executeOnDelegate": execute_on_delegate,
         },
-    })
+    }))
+}
+
+/// Whether a connector's body is of the account's `harnessImage`.
+fn is_harness_image(body: &Value) -> bool {
+    let is_empty = |field: &str| body[field].as_str().unwrap_or_default().is_empty();
+    body["identifier"] == "harnessImage" && is_empty("orgIdentifier") && is_empty("projectIdentifier")
 }
 
 fn add_connector(account: &Account, connector: &Value, now: Timestamp) -> Result<(), Refusal> {

@@ -14,7 +14,7 @@ use super::{
     ApiKey, Connector, ConnectorDraft, Delegate, EntityRef, Level, Refusal, Scope, SecretDraft, SecretText, TestRecord,
     TokenProblem, secret::secret_not_found,
 };
-use crate::config::Behaviour;
+use crate::config::{Behaviour, WorldPreset};
 
 /// A handle to an account. Clones share it.
 #[derive(Clone)]
@@ -23,6 +23,7 @@ pub struct Account(Arc<Shared>);
 pub(super) struct Shared {
     pub(super) identifier: String,
     pub(super) default_internal_image_connector: String,
+    pub(super) world: WorldPreset,
     pub(super) images: BTreeMap<String, String>,
     pub(super) behaviour: Behaviour,
     // A std mutex: every critical section is a few map operations and none of them awaits.
@@ -55,6 +56,11 @@ impl Account {
     /// The platform's setting `defaultInternalImageConnector`; none if it is empty.
     pub fn default_internal_image_connector(&self) -> Option<&str> {
         Some(self.0.default_internal_image_connector.as_str()).filter(|setting| !setting.is_empty())
+    }
+
+    /// The platform's time: which images are the newest, and which registries have ended.
+    pub fn world(&self) -> WorldPreset {
+        self.0.world
     }
 
     /// The images that are set for the account in the place of the newest, by field name.

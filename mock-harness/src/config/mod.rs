@@ -2,6 +2,7 @@
 
 mod behaviour;
 mod platform;
+mod world_preset;
 
 pub use behaviour::{
     Behaviour, DockerRuntimeOverride, ForceDelete, IgnoreTestConnection, NoDelegate, NotFoundStatus, TestedAt,
@@ -10,3 +11,4 @@ pub use platform::{
     ApiKeyConfig, DelegateConfig, HarnessImage, OrganizationConfig, Permission, PlatformConfig, PrincipalKind,
     SecretConfig,
 };
+pub use world_preset::{DefaultImages, WorldPreset, over_preset};

@@ -9,12 +9,15 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use testbed::{Secret, Timestamp};
 
-use super::Behaviour;
+use super::{Behaviour, WorldPreset};
 
 /// The account, and everything in it at the start.
 #[derive(Clone, Debug, Deserialize, JsonSchema)]
 #[serde(rename_all = "kebab-case", deny_unknown_fields, default, expecting = "a Harness platform")]
 pub struct PlatformConfig {
+    /// A platform that comes with the program, which this section stands over, key by key. Default: none, with the images
+    /// of the newest. Only what is read from a file is laid over it, by [`over_preset`](super::over_preset).
+    pub preset: Option<WorldPreset>,
     /// The account's identifier. Default: `acme`.
     pub account: String,
     /// The keys that the API takes. Default: one key of a user `admin` with all permissions.
@@ -28,12 +31,13 @@ pub struct PlatformConfig {
     pub connectors: Vec<serde_json::Value>,
     /// Text secrets. Default: none.
     pub secrets: Vec<SecretConfig>,
-    /// Whether the account has the connector `harnessImage` that Harness makes at account set-up. Default: `absent`.
-    pub harness_image: HarnessImage,
+    /// Whether the account has the connector `harnessImage` that Harness makes at account set-up, and which. One of that
+    /// identifier among `connectors` takes its place: somebody edited it. Default: `absent`, with a preset its own.
+    pub harness_image: Option<HarnessImage>,
     /// The platform's setting `defaultInternalImageConnector`; empty means none. Default: `account.harnessImage`.
     pub default_internal_image_connector: String,
     /// Harness's own images, by the field names of the execution-config API (`addonTag`, `gitCloneTag`), each a full
-    /// `image:tag`. What is not given here is the newest known.
+    /// `image:tag`. What is not given here is that of the preset, without one the newest known.
     pub images: BTreeMap<String, String>,
     /// What is not known for certain about the real platform, as switches.
     pub behaviour: Behaviour,
@@ -166,11 +170,16 @@ pub enum HarnessImage {
     Absent,
     /// It is as Harness made it: Docker Hub, anonymous, through the platform.
     BuiltIn,
+    /// It is as Harness made it for old accounts, until 2022 at least: Docker Hub, anonymous, through a delegate.
+    BuiltInViaDelegate,
+    /// It is as one section of the newest page has it: Google's registry, anonymous, through the platform.
+    BuiltInGar,
 }
 
 impl Default for PlatformConfig {
     fn default() -> Self {
         Self {
+            preset: None,
             account: String::from("acme"),
             api_keys: vec![ApiKeyConfig {
                 token: Secret::new("pat.acme.default.0123456789abcdefghij"),
@@ -186,7 +195,7 @@ impl Default for PlatformConfig {
             delegates: Vec::new(),
             connectors: Vec::new(),
             secrets: Vec::new(),
-            harness_image: HarnessImage::default(),
+            harness_image: None,
             default_internal_image_connector: String::from("account.harnessImage"),
             images: BTreeMap::new(),
             behaviour: Behaviour::default(),

@@ -15,7 +15,8 @@ use testbed::{
 pub fn input_values(source: &Source) -> Result<BTreeMap<String, String>, Vec<Diagnostic>> {
     let root = yaml::parse(source)?;
     let mut values = BTreeMap::new();
-    if let Some(pipeline) = root.get("pipeline") {
+    // As it is exported, an input set has a frame of its own.
+    if let Some(pipeline) = root.get("inputSet").unwrap_or(&root).get("pipeline") {
         collect_values(pipeline, "", &mut values);
     }
     Ok(values)

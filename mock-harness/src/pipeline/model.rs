@@ -5,7 +5,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use oci::Platform;
-use testbed::diagnostic::{Diagnostic, Source};
+use testbed::diagnostic::{Diagnostic, Source, Span};
 
 use crate::account::Scope;
 
@@ -49,6 +49,8 @@ pub struct Stage {
     pub steps: Vec<Step>,
     /// What may matter and was not understood.
     pub warnings: Vec<String>,
+    /// Where its identifier is written.
+    pub span: Span,
 }
 
 /// Where a stage runs, with its `harnessImageConnectorRef` if it has one. An empty text is kept: it does not mean the same
@@ -103,6 +105,8 @@ pub struct Step {
     pub image: Option<String>,
     /// Its own `imagePullPolicy`.
     pub pull_policy: Option<String>,
+    /// Where its identifier is written.
+    pub span: Span,
 }
 
 impl Pipeline {
@@ -188,6 +192,7 @@ impl Stage {
             clone_codebase: false,
             steps: Vec::new(),
             warnings: Vec::new(),
+            span: Span::default(),
         }
     }
 }

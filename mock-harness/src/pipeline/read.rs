@@ -108,6 +108,7 @@ fn read_stage(reader: &mut Reader<'_>, at: &Place<'_>, identifier: String, stage
     let is_ci = matches!(kind.as_str(), "CI" | "SecurityTests" | "IACM");
     let infrastructure = if is_ci { Infrastructure::Missing } else { Infrastructure::NoContainers };
     let mut stage = Stage::bare(identifier, name, infrastructure);
+    stage.span = at.span_of("identifier");
     stage.delegate_selectors = reader.texts(at, "delegateSelectors");
     let Some(spec) = reader.mapping(at, "spec") else {
         stages.push(stage);

@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use testbed::{
-    diagnostic::{Diagnostic, Source},
+    diagnostic::{Diagnostic, Source, Span},
     yaml::{Node, NodeValue},
 };
 
@@ -42,6 +42,11 @@ impl<'a> Place<'a> {
             NodeValue::Sequence(elements) => elements,
             _ => &[],
         }
+    }
+
+    /// Where the value of `key` is written, or without one the whole.
+    pub(super) fn span_of(&self, key: &str) -> Span {
+        self.node.get(key).unwrap_or(self.node).span
     }
 
     pub(super) fn path_of(&self, key: &str) -> String {

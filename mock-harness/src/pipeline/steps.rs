@@ -46,6 +46,7 @@ pub(super) fn read_step_groups(
                 image_connector: text(reader, "harnessImageConnectorRef"),
             },
             pull_policy: text(reader, "imagePullPolicy"),
+            span: group.span_of("identifier"),
             steps,
             ..stage.clone()
         });
@@ -92,6 +93,7 @@ fn read_step(reader: &mut Reader<'_>, at: &Place<'_>, steps: &mut Vec<Step>) {
     if refuse_template(reader, &at, "the step") {
         return;
     }
+    let span = at.span_of("identifier");
     let kind = reader.text(&at, "type").unwrap_or_default();
     let brings_image = Step::brings_image(&kind);
     let spec = if brings_image { reader.mapping(&at, "spec") } else { None };
@@ -105,7 +107,7 @@ fn read_step(reader: &mut Reader<'_>, at: &Place<'_>, steps: &mut Vec<Step>) {
     } else {
         at.get("spec").and_then(|spec| reader.known_text(&spec, "connectorRef"))
     };
-    steps.push(Step { identifier, kind, connector, own_connector, image, pull_policy });
+    steps.push(Step { identifier, kind, connector, own_connector, image, pull_policy, span });
 }
 
 /// Complains if `at` is a template: its content is elsewhere.

@@ -41,9 +41,10 @@ pub(super) fn list_containers(stage: &Stage, images: &InternalImages<'_>) -> Vec
     // On VMs and local runners the addon and the lite-engine are no images.
     let first = [internal("setup-addon", "addonTag"), internal("lite-engine", "liteEngineTag")];
     let clone = stage.clone_codebase.then(|| internal("clone", "gitCloneTag")).flatten();
+    // What a step brings itself comes before what Harness would run for it: IaCM steps may do either.
     let steps = stage.steps.iter().filter_map(|step| match InternalImages::field_of_step(&step.kind) {
-        Some(field) => internal(&step.identifier, field),
-        None => own_image(step, stage),
+        Some(field) if step.image.is_none() => internal(&step.identifier, field),
+        _ => own_image(step, stage),
     });
     first.into_iter().flatten().chain(clone).chain(steps).collect()
 }

@@ -91,7 +91,9 @@ struct Context<'a> {
 
 impl Context<'_> {
     fn resolve_images(&self, images: &mut Vec<ImageResolution>) -> Result<(), ResolveError> {
-        let names = InternalImages::new(self.account.image_overrides(), self.stage.infrastructure.is_kubernetes());
+        let account = self.account;
+        let is_kubernetes = self.stage.infrastructure.is_kubernetes();
+        let names = InternalImages::new(account.world(), account.image_overrides(), is_kubernetes);
         for container in list_containers(self.stage, &names) {
             images.push(self.resolve_image(container)?);
         }

@@ -14,7 +14,7 @@ mod words;
 pub(crate) use builtin::{DEFAULT, no_preset};
 pub use builtin::{closest_preset, preset_about, preset_names};
 pub use describe::{Description, Known, Section, Statement};
-pub use evidence::{Evidence, Mark};
 pub(crate) use file::PresetFile;
 pub use read::{Preset, is_preset_file};
+pub use testbed::evidence::{Evidence, Mark};
 pub use words::answer_in_words;

@@ -5,14 +5,11 @@ use std::{collections::BTreeMap, fmt, path::Path, sync::Arc};
 use http::{HeaderName, HeaderValue};
 use testbed::{
     diagnostic::{Diagnostic, Source, Span},
+    evidence::{covers, source_of},
     yaml::{self, Node, NodeValue},
 };
 
-use super::{
-    Evidence, Mark, PresetFile,
-    builtin::no_preset,
-    evidence::{covers, source_of, value_paths},
-};
+use super::{Evidence, Mark, PresetFile, builtin::no_preset, evidence::value_paths};
 use crate::{
     Allow, ConfigError, LimitConfig, RegistryConfig,
     config::{check, limit_problems},
@@ -186,41 +183,7 @@ fn derive(base: &Node, own: &Node, at: Span) -> Node {
         _ => true,
     };
     let inherited = entries.iter().filter(|(key, _)| key.scalar_text().is_some_and(is_inherited)).cloned();
-    let base = with_value(base, NodeValue::Mapping(inherited.collect()));
-    merge(&at_place(&base, at), own)
-}
-
-/// Mappings key by key, everything else as a whole.
-fn merge(base: &Node, own: &Node) -> Node {
-    let (NodeValue::Mapping(below), NodeValue::Mapping(above)) = (&base.value, &own.value) else { return own.clone() };
-    let over = |key: &Node| above.iter().find(|(own, _)| own.scalar_text() == key.scalar_text());
-    let is_new = |(own, _): &&(Node, Node)| !below.iter().any(|(key, _)| key.scalar_text() == own.scalar_text());
-    let merged = below.iter().map(|(key, value)| match over(key) {
-        Some((own_key, own_value)) => (own_key.clone(), merge(value, own_value)),
-        None => (key.clone(), value.clone()),
-    });
-    let entries: Vec<_> = merged.chain(above.iter().filter(is_new).cloned()).collect();
-    with_value(own, NodeValue::Mapping(entries.into()))
-}
-
-/// The same tree with every value at `place`.
-fn at_place(node: &Node, place: Span) -> Node {
-    let value = match &node.value {
-        NodeValue::Mapping(entries) => {
-            NodeValue::Mapping(entries.iter().map(|(k, v)| (at_place(k, place), at_place(v, place))).collect())
-        }
-        NodeValue::Sequence(items) => NodeValue::Sequence(items.iter().map(|item| at_place(item, place)).collect()),
-        other => other.clone(),
-    };
-    let mut moved = with_value(node, value);
-    moved.span = place;
-    moved
-}
-
-fn with_value(node: &Node, value: NodeValue) -> Node {
-    let mut changed = node.clone();
-    changed.value = value;
-    changed
+    own.over(&base.with_value(NodeValue::Mapping(inherited.collect())).at_place(at))
 }
 
 /// How each value is known: those of the base as the base says, unless they are said anew.

@@ -9,7 +9,7 @@ use testbed::diagnostic::Diagnostic;
 
 use crate::terminal::{put, say_complaints, say_error};
 
-/// List the registries that can be played, and tell what each is like, with the source of every value.
+/// List the registries and Harness platforms that can be played, and tell what each is like, with the source of every value.
 #[derive(clap::Args)]
 #[command(after_help = "Example: pullrig presets show quay --yaml > mine.yaml && pullrig serve --preset ./mine.yaml")]
 pub(crate) struct Args {
@@ -22,7 +22,7 @@ pub(crate) struct Args {
 
 #[derive(Subcommand)]
 enum Command {
-    /// Tell in words what a registry is like: hosts, challenge, tokens, limits and refusals.
+    /// Tell in words what a registry is like: hosts, challenge, tokens, limits and refusals; or what a platform is.
     Show {
         /// The preset, or the file of one.
         #[arg(value_name = "NAME|FILE")]
@@ -41,11 +41,16 @@ enum Command {
 pub(crate) fn run(args: &Args) -> Exit {
     let text = match &args.command {
         None => list(args.json),
-        Some(Command::Show { preset, yaml }) => presets::find(preset).and_then(|preset| match (yaml, args.json) {
-            (true, _) => Ok(preset.text().to_owned()),
-            (false, true) => to_json(&preset.describe()),
-            (false, false) => Ok(preset.describe().to_string()),
-        }),
+        Some(Command::Show { preset, yaml }) => match presets::find_platform(preset) {
+            Some((_, text)) if *yaml => Ok(text.to_owned()),
+            Some((platform, _)) if args.json => to_json(&platform),
+            Some((platform, _)) => Ok(presets::render_platform(&platform)),
+            None => presets::find(preset).and_then(|preset| match (yaml, args.json) {
+                (true, _) => Ok(preset.text().to_owned()),
+                (false, true) => to_json(&preset.describe()),
+                (false, false) => Ok(preset.describe().to_string()),
+            }),
+        },
         Some(Command::Dialects { name: None }) => {
             let dialects = presets::dialects();
             if args.json { to_json(&dialects) } else { Ok(presets::render_dialects(&dialects)) }

@@ -22,6 +22,7 @@ mod compose;
 mod deserializer;
 mod ledger;
 mod mapping;
+mod merge;
 mod message;
 mod node;
 mod read;
