@@ -62,9 +62,9 @@ pub(crate) struct Places {
 }
 
 impl Places {
-    pub(crate) fn build(delegates: &[Delegate], names: &Names, journal: &Journal) -> Result<Self, VantageError> {
+    pub(crate) fn build(delegates: &[Arc<Delegate>], names: &Names, journal: &Journal) -> Result<Self, VantageError> {
         let platform = Vantage::in_world("platform", None, None, names, journal)?;
-        let place = |delegate: &Delegate| {
+        let place = |delegate: &Arc<Delegate>| {
             let allow = delegate.allow.as_deref();
             let vantage = Vantage::in_world(&delegate.name, delegate.address, allow, names, journal)?;
             Ok((delegate.name.clone(), vantage))
@@ -187,6 +187,15 @@ impl Platform {
             bits >>= 6;
         }
         id
+    }
+}
+
+impl Platform {
+    /// The value of a new secret: 32 hexadecimal digits, drawn from the seed, in base64 as the platform hands them out.
+    pub(crate) fn next_secret(&self) -> String {
+        use base64::Engine as _;
+        let (high, low) = self.next_id();
+        base64::engine::general_purpose::STANDARD.encode(format!("{high:016x}{low:016x}"))
     }
 }
 

@@ -204,7 +204,8 @@ impl MockHarnessBuilder {
         let clock = clock.unwrap_or_else(|| Clock::starting_at(Clock::DEFAULT_START));
         let journal = journal.unwrap_or_else(|| Journal::new(&clock));
         let account = Account::from_config_at(&config, clock.now()).map_err(StartError::Config)?;
-        let places = Places::build(&account.delegates(), &names, &journal)?;
+        account.delegate_pool().follow(&clock);
+        let places = Places::build(&account.delegate_pool().registered(), &names, &journal)?;
         let platform = Platform::new(Inner {
             actor: name.into(),
             account,

@@ -34,18 +34,9 @@ pub struct ResolvedPipeline {
 /// All complaints about the file.
 pub fn load_account(file: Option<&Path>) -> Result<Account, Vec<Diagnostic>> {
     let Some(file) = file else {
-        let delegate = DelegateConfig {
-            name: String::from("any"),
-            tags: Vec::new(),
-            address: None,
-            allow: None,
-            organization: None,
-            project: None,
-            connected: true,
-        };
         let new = PlatformConfig {
             harness_image: Some(HarnessImage::BuiltIn),
-            delegates: vec![delegate],
+            delegates: vec![DelegateConfig::new("any")],
             ..PlatformConfig::default()
         };
         return plan::account(&new, &Source::new("a new account", ""), None);

@@ -1,16 +1,22 @@
 //! Delegates as the platform knows them.
 
-use std::net::IpAddr;
+use std::{net::IpAddr, time::Duration};
+
+use testbed::{Timestamp, clock::after};
 
 use super::Scope;
-use crate::config::DelegateConfig;
+use crate::{config::DelegateConfig, delegate::Life};
 
 /// A delegate.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Delegate {
-    /// Its name.
+    /// Its name, which is its host's too.
     pub name: String,
-    /// What selectors are compared with: its tags and its name.
+    /// The group that it is a replica of.
+    pub group: String,
+    /// What is said about it.
+    pub description: Option<String>,
+    /// What selectors are compared with beside the names: the tags of its group.
     pub tags: Vec<String>,
     /// The address that its connections come from.
     pub address: Option<IpAddr>,
@@ -18,23 +24,47 @@ pub struct Delegate {
     pub allow: Option<Vec<String>>,
     /// Who owns it: the account, an organisation or a project.
     pub owner: Scope,
-    /// Whether it is connected.
-    pub connected: bool,
+    /// The name of the token that it was installed with.
+    pub token: String,
+    /// The types of task that it supports; none means all.
+    pub task_types: Option<Vec<String>>,
+    /// The groups of tasks that its scopes let it do; none means all.
+    pub scopes: Option<Vec<String>>,
+    /// Whether it takes tasks and never ends them.
+    pub hangs: bool,
+    /// When it beats.
+    pub life: Life,
 }
 
 impl Delegate {
-    pub(super) fn from_config(config: &DelegateConfig) -> Self {
-        let mut tags = config.tags.clone();
-        if !tags.contains(&config.name) {
-            tags.push(config.name.clone());
-        }
+    /// The delegate that `config` describes, registered at `start`.
+    pub(crate) fn from_config(config: &DelegateConfig, start: Timestamp) -> Self {
+        let mut life = Life::new(start, config.connected);
+        let mut turn = |offset: Option<Duration>, beats| {
+            if let Some(offset) = offset {
+                life.turn(after(start, offset), beats);
+            }
+        };
+        turn(config.connects_at, true);
+        turn(config.disconnects_at, false);
         Self {
             name: config.name.clone(),
-            tags,
+            group: config.group.clone().unwrap_or_else(|| config.name.clone()),
+            description: config.description.clone(),
+            tags: config.tags.clone(),
             address: config.address,
             allow: config.allow.clone(),
             owner: Scope::new(config.organization.as_deref(), config.project.as_deref()),
-            connected: config.connected,
+            token: config.token.clone(),
+            task_types: config.task_types.clone(),
+            scopes: config.scopes.clone(),
+            hangs: config.hangs,
+            life,
         }
+    }
+
+    /// Everything that selectors are compared with: its tags, the group's name and its own.
+    pub fn selectors(&self) -> impl Iterator<Item = &str> {
+        self.tags.iter().map(String::as_str).chain([self.group.as_str(), self.name.as_str()])
     }
 }

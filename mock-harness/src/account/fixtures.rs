@@ -13,6 +13,7 @@ use super::{
 };
 use crate::{
     config::{HarnessImage, PlatformConfig, SecretConfig},
+    delegate::{DelegatePool, Tokens},
     resolve::InternalImages,
 };
 
@@ -59,14 +60,18 @@ impl Account {
                 .extend(organization.projects.iter().cloned());
         }
         let mut names = BTreeSet::new();
+        let mut delegates = Vec::new();
         for (n, delegate) in config.delegates.iter().enumerate() {
             let at = format!("delegates[{n}]");
             if !names.insert(&delegate.name) {
                 errors.add(&at, format!("there are two delegates called `{}`", delegate.name));
             }
-            let delegate = Delegate::from_config(delegate);
+            if delegate.name.trim().is_empty() {
+                errors.add(&at, "a delegate's name cannot be empty");
+            }
+            let delegate = Delegate::from_config(delegate, now);
             errors.note(&at, state.check_scope(&delegate.owner));
-            state.delegates.push(delegate);
+            delegates.push(delegate);
         }
         for field in config.images.keys().filter(|field| !InternalImages::is_field(field)) {
             errors.add("images", format!("Field {field} does not exist for infra type: K8"));
@@ -77,6 +82,8 @@ impl Account {
             world: config.preset.unwrap_or_default(),
             images: config.images.clone(),
             behaviour: config.behaviour,
+            delegates: DelegatePool::new(delegates, now),
+            delegate_tokens: Tokens::new(now),
             state: Mutex::new(state),
         });
         if let Some(setting) = account.default_internal_image_connector() {

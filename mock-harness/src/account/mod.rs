@@ -1,6 +1,7 @@
 //! What an account holds: connectors, secrets, organisations and projects, delegates, API keys.
 //!
-//! Pure state behind one cheap handle, [`Account`]. It decides and never does: no socket, no clock; instants are given.
+//! Pure state behind one cheap handle, [`Account`]. It decides and never does: no socket, and no clock but for the
+//! hearts of delegates; other instants are given.
 
 mod connector;
 mod connector_type;

@@ -83,6 +83,12 @@ impl Scope {
         Self { org: part(org), project: part(project) }
     }
 
+    /// Whether `other` is this scope or lies within it.
+    pub(crate) fn contains(&self, other: &Self) -> bool {
+        let is_org = self.org.is_none() || self.org == other.org;
+        is_org && (self.project.is_none() || self.project == other.project)
+    }
+
     /// How deep it is.
     pub fn level(&self) -> Level {
         match (&self.org, &self.project) {

@@ -8,13 +8,17 @@ use std::{
     sync::{Arc, Mutex, MutexGuard, PoisonError},
 };
 
+use rand::Rng;
 use testbed::{Secret, Timestamp};
 
 use super::{
     ApiKey, Connector, ConnectorDraft, Delegate, EntityRef, Level, Refusal, Scope, SecretDraft, SecretText, TestRecord,
     TokenProblem, secret::secret_not_found,
 };
-use crate::config::{Behaviour, WorldPreset};
+use crate::{
+    config::{Behaviour, WorldPreset},
+    delegate::{DelegatePool, DelegateTask, NoDelegateError, Tokens},
+};
 
 /// A handle to an account. Clones share it.
 #[derive(Clone)]
@@ -26,6 +30,8 @@ pub(super) struct Shared {
     pub(super) world: WorldPreset,
     pub(super) images: BTreeMap<String, String>,
     pub(super) behaviour: Behaviour,
+    pub(super) delegates: DelegatePool,
+    pub(super) delegate_tokens: Tokens,
     // A std mutex: every critical section is a few map operations and none of them awaits.
     pub(super) state: Mutex<State>,
 }
@@ -36,7 +42,6 @@ pub(super) struct State {
     pub(super) organizations: BTreeMap<String, BTreeSet<String>>,
     pub(super) connectors: BTreeMap<EntityRef, Connector>,
     pub(super) secrets: BTreeMap<EntityRef, SecretText>,
-    pub(super) delegates: Vec<Delegate>,
     /// How often a connector was made or changed.
     pub(super) n_changes: u64,
     /// Which connectors are named by which stored pipeline.
@@ -122,9 +127,35 @@ impl Account {
         self.state().check_scope(scope)
     }
 
-    /// The delegates, as configured.
-    pub fn delegates(&self) -> Vec<Delegate> {
-        self.state().delegates.clone()
+    /// The delegates that the platform knows of.
+    pub fn delegates(&self) -> Vec<Arc<Delegate>> {
+        self.0.delegates.delegates()
+    }
+
+    /// The delegate that does `task`: connected, owned by the account or by what the task is for, and with all selectors.
+    /// Among several chance decides.
+    ///
+    /// # Errors
+    /// There is none, in the platform's words.
+    pub fn select_delegate(
+        &self,
+        task: &DelegateTask<'_>,
+        random: &mut impl Rng,
+    ) -> Result<Arc<Delegate>, NoDelegateError> {
+        self.0.delegates.select(task, random)
+    }
+
+    /// Lets the delegate called `name` beat from now on, or silences it, whatever its plan was. False if there is none.
+    pub fn turn_delegate(&self, name: &str, beats: bool) -> bool {
+        self.0.delegates.turn(beats, |delegate| delegate.name == name) > 0
+    }
+
+    pub(crate) fn delegate_tokens(&self) -> &Tokens {
+        &self.0.delegate_tokens
+    }
+
+    pub(crate) fn delegate_pool(&self) -> &DelegatePool {
+        &self.0.delegates
     }
 
     /// The connector that `reference` means.

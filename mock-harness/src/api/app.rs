@@ -4,7 +4,7 @@ use axum::{
     Router,
     extract::DefaultBodyLimit,
     middleware,
-    routing::{any, get, post, put},
+    routing::{any, delete, get, post, put},
 };
 use http::Method;
 
@@ -35,8 +35,21 @@ pub(crate) fn app(platform: Platform) -> Router {
         .route("/ng/api/projects", post(organizations::create_project).get(organizations::list_projects))
         .route("/ng/api/projects/{identifier}", get(organizations::get_project))
         .route("/ng/api/delegate-setup/listDelegates", post(delegates::list))
-        .route("/setup/delegates/delegate-selectors", get(delegates::selectors))
-        .route("/api/setup/delegates/delegate-selectors", get(delegates::selectors))
+        .route("/ng/api/delegate-setup/delegate/{identifier}", delete(delegates::delete))
+        .route("/ng/api/delegate-group-tags/delegate-groups", post(delegates::groups_with_tags))
+        .route(
+            "/ng/api/delegate-group-tags/{identifier}",
+            get(delegates::tags).post(delegates::add_tags).put(delegates::set_tags).delete(delegates::clear_tags),
+        )
+        .route(
+            "/ng/api/delegate-token-ng",
+            get(delegates::list_tokens)
+                .post(delegates::create_token)
+                .put(delegates::revoke_token)
+                .delete(delegates::delete_token),
+        )
+        .route("/ng/api/delegate-token-ng/delegate-groups", get(delegates::groups_of_token))
+        .merge(delegates::manager_routes())
         .route("/pipeline/api/pipelines/v2", post(pipelines::create))
         .route("/pipeline/api/pipelines/v2/{identifier}", put(pipelines::update).get(pipelines::get))
         .route("/pipeline/api/pipelines/{identifier}", get(pipelines::get))
@@ -75,7 +88,16 @@ pub(super) fn operation(method: &Method, route: &str) -> &'static str {
         (_, "/ng/api/projects") => "projects.list",
         (_, "/ng/api/projects/{identifier}") => "projects.get",
         (_, "/ng/api/delegate-setup/listDelegates") => "delegates.list",
-        (_, "/setup/delegates/delegate-selectors" | "/api/setup/delegates/delegate-selectors") => "delegates.selectors",
+        (_, "/ng/api/delegate-setup/delegate/{identifier}") => "delegates.delete",
+        (_, "/ng/api/delegate-group-tags/delegate-groups") => "delegate-tags.groups",
+        ("GET", "/ng/api/delegate-group-tags/{identifier}") => "delegate-tags.get",
+        (_, "/ng/api/delegate-group-tags/{identifier}") => "delegate-tags.change",
+        ("POST", "/ng/api/delegate-token-ng") => "delegate-tokens.create",
+        ("PUT", "/ng/api/delegate-token-ng") => "delegate-tokens.revoke",
+        ("DELETE", "/ng/api/delegate-token-ng") => "delegate-tokens.delete",
+        (_, "/ng/api/delegate-token-ng") => "delegate-tokens.list",
+        (_, "/ng/api/delegate-token-ng/delegate-groups") => "delegate-tokens.groups",
+        (_, route) if route.contains("/setup/delegates/") => "delegates.selectors",
         (_, "/pipeline/api/pipelines/v2") => "pipelines.create",
         ("PUT", "/pipeline/api/pipelines/v2/{identifier}") => "pipelines.update",
         (_, "/pipeline/api/pipelines/v2/{identifier}" | "/pipeline/api/pipelines/{identifier}") => "pipelines.get",

@@ -45,6 +45,11 @@ impl Caller {
         &self.key.principal
     }
 
+    /// What the key's owner is, as the wire has it, and who.
+    pub(crate) fn kind_and_principal(&self) -> (&'static str, String) {
+        (self.key.kind.wire(), self.key.principal.clone())
+    }
+
     pub(crate) fn may(&self, permission: Permission) -> bool {
         self.key.may(permission)
     }

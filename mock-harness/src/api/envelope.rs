@@ -69,6 +69,12 @@ pub(crate) fn success(data: Value) -> Reply {
     Reply { status: StatusCode::OK, body, code: None }
 }
 
+/// 200 with `resource`, in the envelope of the older manager.
+pub(crate) fn resource(resource: Value) -> Reply {
+    let body = json!({ "metaData": {}, "resource": resource, "responseMessages": [] });
+    Reply { status: StatusCode::OK, body, code: None }
+}
+
 pub(crate) async fn no_such_path() -> ApiError {
     ApiError::Framework { status: StatusCode::NOT_FOUND, message: String::from("HTTP 404 Not Found") }
 }

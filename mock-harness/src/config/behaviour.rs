@@ -19,6 +19,8 @@ pub struct Behaviour {
     pub tested_at: TestedAt,
     /// What `ignoreTestConnection` switches off. Default: `create-test`.
     pub ignore_test_connection: IgnoreTestConnection,
+    /// Below which prefixes the delegate selectors are served. Default: `both`.
+    pub manager_prefix: ManagerPrefix,
     /// Whether `forceDelete=true` is enabled for the account. Default: `disabled`.
     pub force_delete: ForceDelete,
 }
@@ -79,6 +81,19 @@ pub enum IgnoreTestConnection {
     CreateTest,
     /// Nothing.
     Nothing,
+}
+
+/// Below which prefixes `/setup/delegates/…`, which is the older manager's, is served (question 6).
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize, JsonSchema)]
+#[serde(rename_all = "kebab-case")]
+pub enum ManagerPrefix {
+    /// Below `/api` and `/gateway/api`, and without either.
+    #[default]
+    Both,
+    /// Below `/api` only.
+    Api,
+    /// Below `/gateway/api` only.
+    GatewayApi,
 }
 
 /// Whether `forceDelete=true` is enabled: the account setting `enable_force_delete`.

@@ -5,7 +5,8 @@ mod platform;
 mod world_preset;
 
 pub use behaviour::{
-    Behaviour, DockerRuntimeOverride, ForceDelete, IgnoreTestConnection, NoDelegate, NotFoundStatus, TestedAt,
+    Behaviour, DockerRuntimeOverride, ForceDelete, IgnoreTestConnection, ManagerPrefix, NoDelegate, NotFoundStatus,
+    TestedAt,
 };
 pub use platform::{
     ApiKeyConfig, DelegateConfig, HarnessImage, OrganizationConfig, Permission, PlatformConfig, PrincipalKind,

@@ -3,7 +3,7 @@
 //! Everything here has a default, so that `harness: {}` is an account with one key, one delegate-less project and no
 //! connector. What is checked beyond the types is checked by [`Account::from_config`](crate::Account::from_config).
 
-use std::{collections::BTreeMap, net::IpAddr};
+use std::{collections::BTreeMap, net::IpAddr, time::Duration};
 
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
@@ -105,6 +105,15 @@ pub enum Permission {
     /// Run pipelines.
     #[serde(rename = "core_pipeline_execute")]
     PipelineExecute,
+    /// See delegates, and the names of their tokens.
+    #[serde(rename = "core_delegate_view")]
+    DelegateView,
+    /// Change delegates' tags, make tokens and see their values.
+    #[serde(rename = "core_delegate_edit")]
+    DelegateEdit,
+    /// Delete delegates, revoke tokens.
+    #[serde(rename = "core_delegate_delete")]
+    DelegateDelete,
 }
 
 /// An organisation.
@@ -118,15 +127,22 @@ pub struct OrganizationConfig {
     pub projects: Vec<String>,
 }
 
-/// A delegate: the place from which tests and pulls are made.
+/// A delegate: the place from which tests and pulls are made. It beats once a minute of policy time, counts as connected
+/// until its last heartbeat is five minutes old, and is forgotten after six hours without one.
 #[derive(Clone, Debug, PartialEq, Eq, Deserialize, JsonSchema)]
 #[serde(rename_all = "kebab-case", deny_unknown_fields, expecting = "a delegate")]
 pub struct DelegateConfig {
     /// Its name, which is a selector too.
     pub name: String,
-    /// Its further selectors. Default: none.
+    /// The group that it is a replica of, whose name is a selector too. Default: a group of its own name.
+    #[serde(default)]
+    pub group: Option<String>,
+    /// Its further selectors, which all replicas of its group have. Default: none.
     #[serde(default)]
     pub tags: Vec<String>,
+    /// What lists say about it. Default: nothing.
+    #[serde(default)]
+    pub description: Option<String>,
     /// The loopback address that its connections come from. Default: the system's choice.
     #[serde(default)]
     #[schemars(with = "Option<String>")]
@@ -140,9 +156,31 @@ pub struct DelegateConfig {
     /// The project that owns it; needs `organization`. Default: none.
     #[serde(default)]
     pub project: Option<String>,
-    /// Whether it is connected. Default: true.
+    /// Whether it beats at the start. One that does not counts as disconnected at once. Default: true.
     #[serde(default = "yes")]
     pub connected: bool,
+    /// When it beats again, after the start: `20m`. Default: never.
+    #[serde(default, with = "testbed::duration::optional")]
+    #[schemars(with = "Option<String>")]
+    pub connects_at: Option<Duration>,
+    /// When it falls silent, after the start: `10m`. Tasks that it is given from then on are lost; five minutes later the
+    /// platform takes it for disconnected. Default: never.
+    #[serde(default, with = "testbed::duration::optional")]
+    #[schemars(with = "Option<String>")]
+    pub disconnects_at: Option<Duration>,
+    /// The types of task that it supports: `DOCKER_CONNECTIVITY_TEST_TASK` tests connectors, `INITIALIZATION_PHASE` sets
+    /// up stages. Default: all.
+    #[serde(default)]
+    pub task_types: Option<Vec<String>>,
+    /// The groups of tasks that its scopes let it do: `DOCKER` is about connectors, `CI` about stages. Default: all.
+    #[serde(default)]
+    pub scopes: Option<Vec<String>>,
+    /// The delegate token that it was installed with; it falls silent when that is revoked. Default: `default_token`.
+    #[serde(default = "default_token")]
+    pub token: String,
+    /// Whether it takes tasks and never ends them, until they time out. Default: false.
+    #[serde(default)]
+    pub hangs: bool,
 }
 
 /// A text secret.
@@ -216,6 +254,9 @@ impl Permission {
             Self::SecretDelete,
             Self::SecretAccess,
             Self::PipelineExecute,
+            Self::DelegateView,
+            Self::DelegateEdit,
+            Self::DelegateDelete,
         ]
     }
 
@@ -231,6 +272,9 @@ impl Permission {
             Self::SecretDelete => "core_secret_delete",
             Self::SecretAccess => "core_secret_access",
             Self::PipelineExecute => "core_pipeline_execute",
+            Self::DelegateView => "core_delegate_view",
+            Self::DelegateEdit => "core_delegate_edit",
+            Self::DelegateDelete => "core_delegate_delete",
         }
     }
 
@@ -240,6 +284,7 @@ impl Permission {
             Self::ConnectorView | Self::ConnectorEdit | Self::ConnectorDelete | Self::ConnectorAccess => "connector",
             Self::SecretView | Self::SecretEdit | Self::SecretDelete | Self::SecretAccess => "secret",
             Self::PipelineExecute => "pipeline",
+            Self::DelegateView | Self::DelegateEdit | Self::DelegateDelete => "delegate",
         }
     }
 }
@@ -252,6 +297,33 @@ impl PrincipalKind {
             Self::ServiceAccount => "SERVICE_ACCOUNT",
         }
     }
+}
+
+impl DelegateConfig {
+    /// A delegate of the account about which nothing more is said.
+    pub fn new(name: impl Into<String>) -> Self {
+        Self {
+            name: name.into(),
+            group: None,
+            tags: Vec::new(),
+            description: None,
+            address: None,
+            allow: None,
+            organization: None,
+            project: None,
+            connected: true,
+            connects_at: None,
+            disconnects_at: None,
+            task_types: None,
+            scopes: None,
+            token: default_token(),
+            hangs: false,
+        }
+    }
+}
+
+fn default_token() -> String {
+    String::from(crate::delegate::DEFAULT_TOKEN)
 }
 
 fn admin() -> String {

@@ -12,7 +12,7 @@ use super::{
 };
 use crate::{
     account::{Account, Connector, EntityRef, LoginError, Scope},
-    delegate::select_delegate,
+    delegate::DelegateTask,
     pipeline::{Infrastructure, Pipeline, Stage},
 };
 
@@ -50,9 +50,9 @@ pub fn resolve_stage(pipeline: &Pipeline, stage: &Stage, account: &Account, seed
         _ => {
             let selectors = task_selectors(pipeline, stage, account);
             let mut random = seed.stream(&format!("delegates of stage {}", stage.identifier));
-            select_delegate(&account.delegates(), &pipeline.scope, &selectors, &mut random)
-                .map(|delegate| Some(delegate.name))
-                .map_err(|error| error.to_string())
+            let task = DelegateTask::initialize(&pipeline.scope, &selectors);
+            let selected = account.select_delegate(&task, &mut random);
+            selected.map(|delegate| Some(delegate.name.clone())).map_err(|error| error.to_string())
         }
     };
     StageResolution {

@@ -9,6 +9,7 @@ use crate::{
     account::{Connectivity, TestRecord},
     api::{Answered, ApiError, Messages, success},
     config::{NoDelegate, TestedAt},
+    delegate::NoDelegateError,
     platform::Platform,
 };
 
@@ -32,7 +33,7 @@ pub(crate) enum Outcome {
     /// The registry's answers were not good enough.
     Failed(Failure),
     /// No delegate did it.
-    NoDelegate(String),
+    NoDelegate(NoDelegateError),
     /// Connectors of this type are not tested here.
     NotTested,
 }
@@ -48,6 +49,8 @@ pub(crate) struct Failure {
 
 const ARTIFACT_SERVER: &str = "INVALID_ARTIFACT_SERVER";
 const NO_DELEGATE: &str = " No Eligible Delegate Found";
+const TIMED_OUT: &str = " Delegate Timed Out";
+const UNEXPECTED: &str = "Unexpected Error";
 
 impl Failure {
     fn new(hint: &str, explanation: &str, cause: Option<(&'static str, &str)>) -> Self {
@@ -155,9 +158,16 @@ impl Tested {
             },
             Outcome::Failed(failure) => {
                 let line = failure.line();
-                failed("Unexpected Error", line.clone(), 450, format!("Error Encountered ({line})"))
+                failed(UNEXPECTED, line.clone(), 450, format!("Error Encountered ({line})"))
             }
-            Outcome::NoDelegate(text) => failed(NO_DELEGATE, text.clone(), 460, format!("{NO_DELEGATE} ({text})")),
+            Outcome::NoDelegate(error) => {
+                let (reason, code) = match error {
+                    NoDelegateError::NoneEligible { .. } | NoDelegateError::NoneConnected { .. } => (NO_DELEGATE, 460),
+                    NoDelegateError::TimedOut { .. } => (TIMED_OUT, 461),
+                    NoDelegateError::NotAcquired => (UNEXPECTED, 450),
+                };
+                failed(reason, error.to_string(), code, format!("{reason} ({error})"))
+            }
             Outcome::NotTested => TestRecord::never(Connectivity::Unknown),
         }
     }
@@ -174,8 +184,8 @@ impl Tested {
 pub(crate) fn answer(platform: &Platform, tested: Tested) -> Answered {
     let failure = match &tested.outcome {
         Outcome::Failed(failure) => failure,
-        Outcome::NoDelegate(text) if platform.account().behaviour().no_delegate == NoDelegate::InvalidRequest400 => {
-            return Err(ApiError::invalid(text.clone()));
+        Outcome::NoDelegate(error) if platform.account().behaviour().no_delegate == NoDelegate::InvalidRequest400 => {
+            return Err(ApiError::invalid(error.to_string()));
         }
         Outcome::Passed | Outcome::NoDelegate(_) | Outcome::NotTested => {
             let TestRecord { status, summary, errors, tested_at_ms, .. } = tested.record(platform);

@@ -1,6 +1,8 @@
 //! A test from end to end: from where, which steps, and when it is done in the background.
 
-use testbed::{Event, journal::DelegateSelected, net::Vantage, task::Credentials};
+use std::time::Duration;
+
+use testbed::{Event, clock::Participant, journal::DelegateSelected, net::Vantage, task::Credentials};
 use tokio::sync::oneshot;
 use url::Url;
 
@@ -13,12 +15,15 @@ use crate::{
     account::{Connectivity, Connector, DockerSpec, LoginError, ProviderType, TestRecord},
     api::ApiError,
     config::IgnoreTestConnection,
-    delegate::select_delegate,
+    delegate::{DelegateTask, NoDelegateError},
     platform::{Platform, epoch_ms},
 };
 
+/// How long a delegate task may take, in policy time.
+const TASK_LIMIT: Duration = Duration::from_secs(2 * 60);
+
 /// Tests `connector` and returns how that went. Nothing is stored.
-async fn run(platform: &Platform, connector: &Connector) -> Tested {
+async fn run(platform: &Platform, participant: &Participant, connector: &Connector) -> Tested {
     let ended = |outcome, delegate, task| Tested { outcome, delegate, task, at_ms: epoch_ms(platform.clock().now()) };
     let Some(docker) = connector.docker() else {
         return ended(Outcome::NotTested, None, None);
@@ -30,9 +35,14 @@ async fn run(platform: &Platform, connector: &Connector) -> Tested {
     let task = platform.next_entity_id();
     let written = connector.reference().written();
     let mut random = platform.seed().stream(&format!("delegates of test {task}"));
-    let delegates = platform.account().delegates();
-    match select_delegate(&delegates, &connector.scope, &docker.delegate_selectors, &mut random) {
-        Err(error) => ended(Outcome::NoDelegate(error.to_string()), None, None),
+    let delegate_task = DelegateTask::test_connection(&connector.scope, &docker.delegate_selectors);
+    match platform.account().select_delegate(&delegate_task, &mut random) {
+        Err(error) => {
+            if error == NoDelegateError::NotAcquired {
+                participant.sleep(TASK_LIMIT).await;
+            }
+            ended(Outcome::NoDelegate(error), None, None)
+        }
         Ok(delegate) => {
             platform.journal().record(Event::DelegateSelected(DelegateSelected {
                 execution: None,
@@ -40,8 +50,13 @@ async fn run(platform: &Platform, connector: &Connector) -> Tested {
                 delegate: delegate.name.clone(),
                 address: delegate.address,
             }));
-            let outcome = test(platform, connector, docker, platform.places().of(Some(&delegate.name))).await;
-            ended(outcome, Some(delegate.name), Some(task))
+            let name = delegate.name.clone();
+            if delegate.hangs {
+                participant.sleep(TASK_LIMIT).await;
+                return ended(Outcome::NoDelegate(NoDelegateError::TimedOut { delegate: name }), None, Some(task));
+            }
+            let outcome = test(platform, connector, docker, platform.places().of(Some(&name))).await;
+            ended(outcome, Some(name), Some(task))
         }
     }
 }
@@ -54,7 +69,7 @@ pub(crate) async fn run_to_end(platform: &Platform, connector: Connector) -> Res
     let (sender, receiver) = oneshot::channel();
     let platform_ = platform.clone();
     platform.spawn(|participant| async move {
-        let tested = run(&platform_, &connector).await;
+        let tested = run(&platform_, &participant, &connector).await;
         platform_.account().record_test(&connector, tested.record(&platform_));
         // Who asked may have hung up.
         let _ = sender.send(tested);
@@ -72,7 +87,7 @@ pub(crate) fn settle_later(platform: &Platform, connector: Connector) {
     }
     let platform_ = platform.clone();
     platform.spawn(|participant| async move {
-        let tested = run(&platform_, &connector).await;
+        let tested = run(&platform_, &participant, &connector).await;
         platform_.account().record_test(&connector, tested.record(&platform_));
         drop(participant);
     });

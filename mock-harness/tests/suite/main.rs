@@ -2,6 +2,7 @@
 
 mod access;
 mod connectors;
+mod delegates;
 mod pipelines;
 mod reading;
 mod resolution;

@@ -310,7 +310,7 @@ async fn delegates_and_projects_are_listed() {
     let (_, answer) = rig.ask("GET", "/setup/delegates/delegate-selectors?accountId=acme", "").await;
     assert_eq!(answer, json!({ "metaData": {}, "resource": ["build-1"], "responseMessages": [] }));
     let (_, answer) = rig.ask("POST", "/ng/api/delegate-setup/listDelegates?accountIdentifier=acme", "{}").await;
-    assert_eq!(answer["data"][0]["name"], "build-1");
+    assert_eq!(answer["resource"][0]["name"], "build-1");
     let project = json!({ "project": { "identifier": "fresh", "orgIdentifier": "default" } }).to_string();
     assert_eq!(rig.ask("POST", "/ng/api/projects?accountIdentifier=acme", &project).await.0, 200);
     let (_, answer) = rig.ask("GET", "/ng/api/projects?accountIdentifier=acme&orgIdentifier=default", "").await;
