@@ -17,7 +17,10 @@ pub(crate) enum LoginError {
     /// The password is an empty text.
     #[error("the password is empty")]
     EmptyPassword,
-    /// The user name is an empty text, or cannot be sent in Basic: no registry has such a name.
+    /// The user name is an empty text.
+    #[error("the user name is empty")]
+    EmptyUsername,
+    /// The user name cannot be sent in Basic: no registry has such a name.
     #[error(transparent)]
     Username(#[from] oci::AccountNameError),
 }
@@ -40,6 +43,9 @@ impl Account {
             (None, Some(text)) => String::from(secret(text)?.expose()),
             (None, None) => String::new(),
         };
+        if username.is_empty() {
+            return Err(LoginError::EmptyUsername);
+        }
         let password = secret(password_ref)?;
         if password.expose().is_empty() {
             return Err(LoginError::EmptyPassword);

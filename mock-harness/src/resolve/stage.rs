@@ -146,7 +146,7 @@ impl Context<'_> {
         let identifier = connector.identifier.clone();
         self.account.login_of(connector).map_err(|error| match error {
             LoginError::EmptyPassword => ResolveError::EmptyPassword { identifier },
-            LoginError::Username(_) => ResolveError::EmptyUsername { identifier },
+            LoginError::EmptyUsername | LoginError::Username(_) => ResolveError::EmptyUsername { identifier },
             LoginError::SecretGone { .. } => {
                 ResolveError::Lookup { identifier, level: connector.scope.level(), error: error.to_string() }
             }

@@ -5,52 +5,29 @@
 
 use std::time::Duration;
 
-use hyper::ext::ReasonPhrase;
-use reqwest::{Method, RequestBuilder, StatusCode, Version, header::WWW_AUTHENTICATE};
+use reqwest::{Response, StatusCode, header::WWW_AUTHENTICATE};
 use serde_json::Value;
 use testbed::{net::Vantage, task::Credentials};
 use url::Url;
 
-use super::{challenge::understand, reach::TIMEOUT};
+use super::{
+    challenge::understand,
+    http::{Ended, Follow, IoFailure, basic, bearer, get, io_failure},
+};
 
 /// How often a token is asked for while the connection fails.
 const TOKEN_TRIES: u32 = 5;
 /// The pause after the first failed try; it doubles. Wire time, because who asked for the test waits in wire time.
 const FIRST_PAUSE: Duration = Duration::from_millis(25);
 
-/// A round that failed without a status: the connection failed, or the body was no JSON.
-#[derive(Clone, Debug)]
-pub(super) struct IoFailure(pub(super) String);
-
-/// What a round ended with: the status, and the words that the registry put beside it.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub(super) struct Ended {
-    pub(super) status: StatusCode,
-    /// The reason phrase as it was sent; none where there was none, and HTTP/2 has none.
-    pub(super) reason: Option<String>,
-}
-
-impl Ended {
-    fn of(answer: &reqwest::Response) -> Self {
-        let status = answer.status();
-        let sent = match answer.extensions().get::<ReasonPhrase>() {
-            Some(phrase) => Some(String::from_utf8_lossy(phrase.as_bytes()).into_owned()),
-            // The client keeps a phrase only where it is not the usual one.
-            None if answer.version() <= Version::HTTP_11 => status.canonical_reason().map(String::from),
-            None => None,
-        };
-        Self { status, reason: sent.filter(|phrase| !phrase.is_empty()) }
-    }
-}
-
 /// The answer that decides.
 ///
 /// # Errors
 /// The second round ended without a status.
 pub(super) async fn check(url: &Url, login: &Credentials, from: &Vantage) -> Result<Ended, IoFailure> {
-    let check = Check { url, login, from, host: url.host_str().unwrap_or_default() };
+    let check = Check { url, login, from };
     match check.round("/v2", true).await {
-        Ok(ended) if ended.status.is_success() => Ok(ended),
+        Ok(ended) if ended.status.as_u16() < 400 => Ok(ended),
         // Refused, unreachable or not understood: once more with a slash.
         Ok(_) | Err(_) => check.round("/v2/", false).await,
     }
@@ -59,105 +36,109 @@ pub(super) async fn check(url: &Url, login: &Credentials, from: &Vantage) -> Res
 /// The answer to `GET <url>/api/v2.0/projects`, and whether the list is empty.
 ///
 /// # Errors
-/// The connection failed.
+/// The connection failed, or a good answer is no list.
 pub(super) async fn check_harbor(base: &str, login: &Credentials, from: &Vantage) -> Result<(Ended, bool), IoFailure> {
     let url = Url::parse(&format!("{base}api/v2.0/projects")).map_err(|error| IoFailure(error.to_string()))?;
-    let request = from.request(Method::GET, &url).map_err(|error| IoFailure(error.to_string()))?;
-    let answer = basic(request, login).timeout(TIMEOUT).send().await.map_err(|error| io_failure(&error))?;
+    let answer = get(from, &url, basic(login).as_ref(), Follow::Everywhere).await?;
     let ended = Ended::of(&answer);
-    let list: Value = answer.json().await.unwrap_or_default();
-    Ok((ended, list.as_array().is_some_and(Vec::is_empty)))
+    if !ended.status.is_success() {
+        return Ok((ended, false));
+    }
+    let list: Vec<Value> = answer.json().await.map_err(|error| io_failure(&error))?;
+    Ok((ended, list.is_empty()))
 }
 
 struct Check<'a> {
     url: &'a Url,
     login: &'a Credentials,
     from: &'a Vantage,
-    host: &'a str,
 }
 
 impl Check<'_> {
     /// One round: Basic, and if that is refused a token and Bearer. `wants_json` holds a good answer to being JSON.
     async fn round(&self, path: &str, wants_json: bool) -> Result<Ended, IoFailure> {
-        let mut ping = self.url.clone();
-        ping.set_path(path);
-        ping.set_query(None);
-        let is_acr = self.host.ends_with(".azurecr.io");
-        let first = self.request(&ping)?;
-        let first = if is_acr { first } else { basic(first, self.login) };
-        let answer = send(first).await?;
-        let ended = Ended::of(&answer);
-        let is_refused = ended.status == StatusCode::UNAUTHORIZED
-            || (ended.status == StatusCode::FORBIDDEN && self.host == "ghcr.io");
+        let ping = self.at_the_root(path);
+        // Azure's registries tell how to log in only to those who do not try.
+        let login = if self.is_acr() { None } else { basic(self.login) };
+        let answer = get(self.from, &ping, login.as_ref(), Follow::Everywhere).await?;
+        let is_refused =
+            answer.status() == StatusCode::UNAUTHORIZED || (answer.status() == StatusCode::FORBIDDEN && self.is_ghcr());
         if !is_refused {
             return settle(answer, wants_json).await;
         }
-        let header = answer.headers().get(WWW_AUTHENTICATE).and_then(|header| header.to_str().ok()).unwrap_or_default();
-        let Some(token_url) = self.token_url(header) else { return Ok(ended) };
-        let Some(token) = self.fetch_token(&token_url, is_acr).await? else { return Ok(ended) };
-        let answer = send(self.request(&ping)?.bearer_auth(token)).await?;
-        settle(answer, wants_json).await
+        let token = self.fetch_token(&answer).await;
+        let Some(authorization) = token.and_then(|token| bearer(&token)) else { return Ok(Ended::of(&answer)) };
+        settle(get(self.from, &ping, Some(&authorization), Follow::Everywhere).await?, wants_json).await
     }
 
-    fn token_url(&self, header: &str) -> Option<Url> {
-        let Some(challenge) = understand(header) else {
-            let mut url = self.url.clone();
-            url.set_path("/token");
-            return (self.host == "ghcr.io").then_some(url);
+    /// The token that a refusal leads to; none if the challenge is not understood or nothing comes of it. Only what fails
+    /// without a status is tried again.
+    async fn fetch_token(&self, refusal: &Response) -> Option<String> {
+        let header = refusal.headers().get(WWW_AUTHENTICATE).and_then(|header| header.to_str().ok());
+        let Some(challenge) = header.and_then(understand) else {
+            let url = self.at_the_root("/token");
+            return if self.is_ghcr() { self.ask_for_token(&url).await.ok().flatten() } else { None };
         };
-        let mut url = Url::parse(&challenge.realm).ok()?;
+        let mut url = self.url.join(&challenge.realm).ok()?;
         url.query_pairs_mut().append_pair("service", &challenge.service);
         if let Some(scope) = &challenge.scope {
             url.query_pairs_mut().append_pair("scope", scope);
         }
-        Some(url)
-    }
-
-    /// The token; none if the endpoint refuses. Only failures of the connection are tried again.
-    async fn fetch_token(&self, url: &Url, is_acr: bool) -> Result<Option<String>, IoFailure> {
         let mut pause = FIRST_PAUSE;
-        for n in 1.. {
-            match send(basic(self.request(url)?, self.login)).await {
-                Ok(answer) if !answer.status().is_success() => return Ok(None),
-                Ok(answer) => {
-                    let body: Value = answer.json().await.map_err(|error| io_failure(&error))?;
-                    let text = |key: &str| body.get(key).and_then(Value::as_str).map(String::from);
-                    return Ok(text("token").or_else(|| if is_acr { text("access_token") } else { None }));
-                }
-                Err(failure) if n == TOKEN_TRIES => return Err(failure),
+        for n in 1..=TOKEN_TRIES {
+            match self.ask_for_token(&url).await {
+                Ok(token) => return token,
+                Err(_) if n == TOKEN_TRIES => {}
                 Err(_) => tokio::time::sleep(pause).await,
             }
             pause *= 2;
         }
-        Ok(None)
+        None
     }
 
-    fn request(&self, url: &Url) -> Result<RequestBuilder, IoFailure> {
-        self.from.request(Method::GET, url).map_err(|error| IoFailure(error.to_string()))
+    /// The token of an answer. An object without one gives the word `null`, as the original has it.
+    async fn ask_for_token(&self, url: &Url) -> Result<Option<String>, IoFailure> {
+        let answer = get(self.from, url, basic(self.login).as_ref(), Follow::Everywhere).await?;
+        if !answer.status().is_success() {
+            return Ok(None);
+        }
+        let body: Value = answer.json().await.map_err(|error| io_failure(&error))?;
+        if body.is_null() {
+            return Ok(None);
+        }
+        let body = body.as_object().ok_or_else(|| IoFailure(String::from("the token is no object")))?;
+        let text = |key: &str| body.get(key).and_then(Value::as_str).filter(|text| !text.is_empty());
+        let token = match text("token") {
+            None if self.is_acr() => text("access_token"),
+            token => token,
+        };
+        Ok(Some(String::from(token.unwrap_or("null"))))
+    }
+
+    fn at_the_root(&self, path: &str) -> Url {
+        let mut url = self.url.clone();
+        url.set_path(path);
+        url.set_query(None);
+        url.set_fragment(None);
+        url
+    }
+
+    // The original looks for these texts anywhere in the URL.
+    fn is_ghcr(&self) -> bool {
+        self.url.as_str().contains("ghcr.io")
+    }
+
+    fn is_acr(&self) -> bool {
+        self.url.as_str().contains(".azurecr.")
     }
 }
 
-fn basic(request: RequestBuilder, login: &Credentials) -> RequestBuilder {
-    request.basic_auth(login.username.as_str(), Some(login.password.expose()))
-}
-
-async fn send(request: RequestBuilder) -> Result<reqwest::Response, IoFailure> {
-    request.timeout(TIMEOUT).send().await.map_err(|error| io_failure(&error))
-}
-
-async fn settle(answer: reqwest::Response, wants_json: bool) -> Result<Ended, IoFailure> {
+/// A good answer that should be JSON is read; one without content need not be any.
+async fn settle(answer: Response, wants_json: bool) -> Result<Ended, IoFailure> {
     let ended = Ended::of(&answer);
-    if ended.status.is_success() && wants_json {
+    let has_content = !matches!(ended.status, StatusCode::NO_CONTENT | StatusCode::RESET_CONTENT);
+    if ended.status.is_success() && wants_json && has_content {
         answer.json::<Value>().await.map_err(|error| io_failure(&error))?;
     }
     Ok(ended)
-}
-
-/// The innermost cause, which is what an I/O exception says.
-fn io_failure(error: &reqwest::Error) -> IoFailure {
-    let mut innermost: &dyn std::error::Error = error;
-    while let Some(source) = innermost.source() {
-        innermost = source;
-    }
-    IoFailure(innermost.to_string())
 }

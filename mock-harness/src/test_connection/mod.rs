@@ -1,11 +1,12 @@
 //! What "Test Connection" does to a registry, and what comes of it.
 //!
-//! delegate or platform -> `reach` the URL -> `credentials` in two rounds -> `outcome` in the platform's words.
+//! delegate or platform -> `reach` the URL -> `credentials` in two rounds -> `outcome` in the platform's words; `http` sends.
 //!
 //! Source: facts/harness B7.
 
 mod challenge;
 mod credentials;
+mod http;
 mod outcome;
 mod reach;
 mod run;

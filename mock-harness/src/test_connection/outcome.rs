@@ -4,7 +4,7 @@
 
 use serde_json::{Value, json};
 
-use super::credentials::Ended;
+use super::http::Ended;
 use crate::{
     account::{Connectivity, TestRecord},
     api::{Answered, ApiError, Messages, success},
@@ -86,8 +86,36 @@ impl Failure {
         )
     }
 
+    /// The answer said no, in no way that has words of its own.
+    fn odd_answer() -> Self {
+        Self::new(
+            "An exception occurred while attempting to validate Docker credentials. Please verify the accuracy of the \
+             provided Docker URL and credentials. Additionally, ensure that the Docker registry is accessible from the \
+             delegate.",
+            "Failed to validate the response from Docker Registry",
+            Some(("ARTIFACT_SERVER_ERROR", "Non standard response from Docker registry")),
+        )
+    }
+
     pub(super) fn no_harbor_projects() -> Self {
-        Self { hint: Some(String::from("No Harbor projects found.")), ..Self::default() }
+        Self::new(
+            "No Harbor projects found.",
+            "Check if the provided credentials are correct & has access to projects",
+            Some((ARTIFACT_SERVER, "No Harbor projects associated with given user")),
+        )
+    }
+
+    pub(super) fn harbor_io(text: &str) -> Self {
+        Self::new(
+            "Unable to fetch Harbor projects to validate the connector",
+            "Check if the provided credentials are correct",
+            Some((ARTIFACT_SERVER, text)),
+        )
+    }
+
+    /// What Harbor's answer means; none if it is good. 404 has no words of its own there.
+    pub(super) fn of_harbor(ended: Ended) -> Option<Self> {
+        if ended.status.as_u16() == 404 { Some(Self::odd_answer()) } else { Self::of_answer(ended) }
     }
 
     /// A secret that the connector refers to has gone.
@@ -109,15 +137,10 @@ impl Failure {
                 "Provided Docker Registry URL is incorrect",
                 Some((ARTIFACT_SERVER, "Invalid Docker Registry URL")),
             ),
-            400 | 403 => Self::new(
-                "An exception occurred while attempting to validate Docker credentials. Check that the Docker Registry URL \
-                 and the credentials are correct, and that the registry is reachable",
-                "Failed to validate the response from Docker Registry",
-                Some(("ARTIFACT_SERVER_ERROR", "Non standard response from Docker registry")),
-            ),
+            400 | 403 => Self::odd_answer(),
             429 => Self::new(
                 "Image pull rate limit reached",
-                "Docker has rate limit on image requests. See https://www.docker.com/increase-rate-limits",
+                "Docker has rate limit on image requests. Please refer: https://www.docker.com/increase-rate-limits",
                 None,
             ),
             number => {

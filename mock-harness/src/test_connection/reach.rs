@@ -9,14 +9,13 @@ use std::{
     time::Duration,
 };
 
-use reqwest::{Method, StatusCode};
+use reqwest::StatusCode;
 use testbed::{Clock, Timestamp, clock::after, net::Vantage};
 use url::Url;
 
+use super::http::{Follow, get};
 use crate::account::{DockerSpec, ProviderType};
 
-/// How long a request of a test may take, in wire time.
-pub(super) const TIMEOUT: Duration = Duration::from_secs(15);
 /// How long an answer is kept per URL, in policy time.
 const KEEP: Duration = Duration::from_secs(60);
 /// The most answers kept; beyond it all are forgotten.
@@ -43,13 +42,9 @@ pub(super) async fn is_reachable(docker: &DockerSpec, from: &Vantage, cache: &Re
     if let Some(known) = cache.get(&key, clock.now()) {
         return known;
     }
-    let is_reachable = match from.request(Method::GET, &key.1) {
-        Ok(request) => {
-            let answer = request.timeout(TIMEOUT).send().await;
-            answer.is_ok_and(|answer| answer.status() != StatusCode::BAD_REQUEST)
-        }
-        Err(_) => false,
-    };
+    // Only answers are kept, not that there was none.
+    let Ok(answer) = get(from, &key.1, None, Follow::WithinScheme).await else { return false };
+    let is_reachable = answer.status() != StatusCode::BAD_REQUEST;
     cache.put(key, clock.now(), is_reachable);
     is_reachable
 }

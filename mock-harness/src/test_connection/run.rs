@@ -104,26 +104,28 @@ async fn test(platform: &Platform, connector: &Connector, docker: &DockerSpec, f
         Ok(Some(login)) => login,
         Err(failure) => return failed(failure),
     };
-    let ended = if docker.provider == ProviderType::Harbor {
-        match check_harbor(&base, &login, from).await {
-            Ok((ended, true)) if ended.status.is_success() => return failed(Failure::no_harbor_projects()),
-            other => other.map(|(ended, _)| ended),
-        }
-    } else {
-        let Ok(url) = Url::parse(&docker.url) else { return failed(Failure::unreachable(&base)) };
-        check(&url, &login, from).await
-    };
-    match ended {
+    if docker.provider == ProviderType::Harbor {
+        let failure = match check_harbor(&base, &login, from).await {
+            Ok((_, true)) => Some(Failure::no_harbor_projects()),
+            Ok((ended, false)) => Failure::of_harbor(ended),
+            Err(io) => Some(Failure::harbor_io(&io.0)),
+        };
+        return failure.map_or(Outcome::Passed, failed);
+    }
+    let Ok(url) = Url::parse(&base) else { return failed(Failure::unreachable(&base)) };
+    match check(&url, &login, from).await {
         Ok(ended) => Failure::of_answer(ended).map_or(Outcome::Passed, failed),
         Err(io) => failed(Failure::io(&io.0)),
     }
 }
 
-/// The login to test with; none for an anonymous connector.
+/// The login to test with; none for an anonymous connector, and for one whose user name is empty.
 fn log_in(platform: &Platform, connector: &Connector) -> Result<Option<Credentials>, Failure> {
-    platform.account().login_of(connector).map_err(|error| match error {
-        LoginError::SecretGone { .. } => Failure::missing_secret(error.to_string()),
-        LoginError::EmptyPassword => Failure::empty_password(),
-        LoginError::Username(error) => Failure::io(&error.to_string()),
-    })
+    match platform.account().login_of(connector) {
+        Ok(login) => Ok(login),
+        Err(LoginError::EmptyUsername) => Ok(None),
+        Err(error @ LoginError::SecretGone { .. }) => Err(Failure::missing_secret(error.to_string())),
+        Err(LoginError::EmptyPassword) => Err(Failure::empty_password()),
+        Err(LoginError::Username(error)) => Err(Failure::io(&error.to_string())),
+    }
 }

@@ -9,3 +9,4 @@ mod resolution;
 mod rig;
 mod secrets;
 mod test_connection;
+mod test_connection_rows;

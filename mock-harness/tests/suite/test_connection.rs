@@ -367,3 +367,62 @@ async fn a_delegate_reaches_only_what_it_may() {
     let refused = "build-1: egress to mirror.example.test refused, it is not on the allowlist";
     assert!(events.iter().any(|event| event == refused), "{events:?}");
 }
+
+/// A rig with one delegate, an anonymous connector through it, and the answer of its test: status and body.
+async fn test_through(delegate: Value, behaviour: Value) -> (Rig, u16, Value) {
+    let (registry, mut rig) = rig(json!({ "delegates": [delegate], "behaviour": behaviour })).await;
+    answer_all(&registry, 200).await;
+    let mut body = anonymous("m", URL);
+    body["connector"]["spec"]["executeOnDelegate"] = json!(true);
+    create(&rig, &registry, &body).await;
+    rig.clock.advance(std::time::Duration::from_secs(120));
+    let (status, mut answer) = rig.ask("POST", TEST, "").await;
+    answer["correlationId"] = json!("ID");
+    rig.key = None;
+    (rig, status, answer)
+}
+
+#[tokio::test]
+async fn what_becomes_of_a_task_that_no_delegate_ends() {
+    let silent = json!({ "name": "build-1", "disconnects-at": "1m" });
+    let lost = "Active eligible delegates were unable to acquire the delegate task. Delegates may have lost connectivity or \
+                lacked the resources to run new tasks.\n\n";
+    let hanging = json!({ "name": "build-1", "hangs": true });
+    let late = "Delegate build-1 failed to complete the task and timed out.\n\n";
+    let stranger = json!({ "name": "build-1", "organization": "default", "project": "demo" });
+    let not_owned = "There are no eligible delegates available in the account to execute the task.\n\nThere are no delegates \
+                     with the right ownership to execute task\"";
+    let unable = json!({ "name": "build-1", "task-types": ["INITIALIZATION_PHASE"] });
+    let not_supported = "There are no eligible delegates available in the account to execute the task.\n\nTask type not \
+                         supported by delegate(s)";
+    for (delegate, text, reason, code, takes_minutes) in [
+        (silent, lost, "Unexpected Error", 450, 2),
+        (hanging, late, " Delegate Timed Out", 461, 4),
+        (stranger, not_owned, " No Eligible Delegate Found", 460, 0),
+        (unable, not_supported, " No Eligible Delegate Found", 460, 0),
+    ] {
+        let (rig, status, answer) = test_through(delegate.clone(), json!({})).await;
+        let message = format!("Invalid request: {text}");
+        assert_eq!((status, answer["code"].as_str()), (400, Some("INVALID_REQUEST")));
+        assert_eq!(answer["message"], message);
+        assert_eq!(answer["responseMessages"][0]["message"], message);
+        // So long the tests took on the policy clock; three minutes passed besides.
+        let start = testbed::Clock::DEFAULT_START;
+        let passed = rig.clock.now().duration_since(start).as_secs();
+        assert_eq!(passed, 61 + 120 + takes_minutes * 60, "{delegate}");
+
+        let (rig, status, answer) = test_through(delegate, json!({ "no-delegate": "failure-200" })).await;
+        let data = &answer["data"];
+        assert_eq!((status, data["status"].as_str()), (200, Some("FAILURE")));
+        assert_eq!(data["errors"], json!([{ "reason": reason, "message": text, "code": code }]));
+        assert_eq!(data["errorSummary"], format!("{reason} ({text})"));
+        assert_eq!(data["testedAt"], rig.clock.now().as_millisecond());
+    }
+}
+
+#[tokio::test]
+async fn the_platform_itself_needs_no_delegate() {
+    let (registry, rig) = rig(json!({ "delegates": [{ "name": "a", "connected": false }] })).await;
+    answer_all(&registry, 401).await;
+    assert_eq!(create(&rig, &registry, &anonymous("m", URL)).await["status"], "SUCCESS");
+}

@@ -2,7 +2,7 @@
 
 use std::{
     net::{IpAddr, SocketAddr},
-    sync::Arc,
+    sync::{Arc, OnceLock},
     time::Duration,
 };
 
@@ -19,7 +19,7 @@ use url::Url;
 use super::Names;
 use crate::{
     journal::{EgressRefused, Event, Journal},
-    tls::{client_config, system_client_config},
+    tls::{client_config, system_client_config, trusting_client_config},
 };
 
 /// A place from which requests are made: a delegate, or the client on the user's desk. Cheap to clone; clones share
@@ -33,6 +33,8 @@ struct Place {
     address: Option<IpAddr>,
     reach: Reach,
     client: Client,
+    /// The client that takes any certificate, made when it is first needed.
+    trusting: OnceLock<Client>,
 }
 
 #[derive(Debug)]
@@ -128,7 +130,7 @@ impl Vantage {
         tls: ClientConfig,
     ) -> Result<Self, VantageError> {
         let client = client.tls_backend_preconfigured(tls).build()?;
-        Ok(Self(Arc::new(Place { name: String::from(name), address, reach, client })))
+        Ok(Self(Arc::new(Place { name: String::from(name), address, reach, client, trusting: OnceLock::new() })))
     }
 
     /// The name of the place.
@@ -147,9 +149,37 @@ impl Vantage {
     /// # Errors
     /// The host is not in the world, or not on the allowlist; both are journaled.
     pub fn request(&self, method: Method, url: &Url) -> Result<RequestBuilder, DialError> {
+        self.request_by(&self.0.client, method, url)
+    }
+
+    /// The same, and any certificate is taken for the host's.
+    ///
+    /// # Errors
+    /// As [`Vantage::request`].
+    pub fn request_of_anybody(&self, method: Method, url: &Url) -> Result<RequestBuilder, DialError> {
+        let client = match self.0.trusting.get() {
+            Some(client) => client,
+            None => match self.trusting_client() {
+                Ok(client) => self.0.trusting.get_or_init(|| client),
+                // What the careful client was made of is enough for this one, so it does not come to that.
+                Err(_) => &self.0.client,
+            },
+        };
+        self.request_by(client, method, url)
+    }
+
+    fn trusting_client(&self) -> Result<Client, VantageError> {
+        let client = match &self.0.reach {
+            Reach::World { names, .. } => client(self.0.address).dns_resolver(Arc::new(Resolver(names.clone()))),
+            Reach::Outside => client(self.0.address),
+        };
+        Ok(client.tls_backend_preconfigured(trusting_client_config()?).build()?)
+    }
+
+    fn request_by(&self, client: &Client, method: Method, url: &Url) -> Result<RequestBuilder, DialError> {
         let host = url.host_str().ok_or_else(|| DialError::NoHost { url: url.to_string() })?;
         let Reach::World { names, allow, journal } = &self.0.reach else {
-            return Ok(self.0.client.request(method, url.clone()));
+            return Ok(client.request(method, url.clone()));
         };
         let found = names.find(host, url.port());
         let refuse = |exists| {
@@ -172,7 +202,7 @@ impl Vantage {
             Some(port) => format!("{host}:{port}"),
             None => String::from(host),
         };
-        Ok(self.0.client.request(method, dialled).header(HOST, authority))
+        Ok(client.request(method, dialled).header(HOST, authority))
     }
 }
 

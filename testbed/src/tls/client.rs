@@ -6,8 +6,15 @@ use std::sync::Arc;
 
 use rustls::{
     ClientConfig, Error, RootCertStore,
-    client::{WebPkiServerVerifier, danger::ServerCertVerifier as _},
+    client::{WebPkiServerVerifier, danger::ServerCertVerifier},
     pki_types::{CertificateDer, ServerName, UnixTime},
+};
+
+#[cfg(feature = "client")]
+use rustls::{
+    DigitallySignedStruct, SignatureScheme,
+    client::danger::{HandshakeSignatureValid, ServerCertVerified},
+    crypto::{CryptoProvider, verify_tls12_signature, verify_tls13_signature},
 };
 
 use super::{Authority, provider};
@@ -22,6 +29,58 @@ pub fn client_config(trusted: &[CertificateDer<'static>]) -> Result<ClientConfig
         roots.add(certificate.clone())?;
     }
     with_roots(roots)
+}
+
+/// A client that takes any certificate, as Harness's test of a connector does.
+///
+/// # Errors
+/// The library refuses its own defaults.
+#[cfg(feature = "client")]
+pub fn trusting_client_config() -> Result<ClientConfig, Error> {
+    let mut config = with_roots(RootCertStore::empty())?;
+    config.dangerous().set_certificate_verifier(Arc::new(Anybody(provider())));
+    Ok(config)
+}
+
+/// Takes any certificate; that whoever shows it has its key is still checked.
+#[cfg(feature = "client")]
+#[derive(Debug)]
+struct Anybody(Arc<CryptoProvider>);
+
+#[cfg(feature = "client")]
+impl ServerCertVerifier for Anybody {
+    fn verify_server_cert(
+        &self,
+        _: &CertificateDer<'_>,
+        _: &[CertificateDer<'_>],
+        _: &ServerName<'_>,
+        _: &[u8],
+        _: UnixTime,
+    ) -> Result<ServerCertVerified, Error> {
+        Ok(ServerCertVerified::assertion())
+    }
+
+    fn verify_tls12_signature(
+        &self,
+        message: &[u8],
+        certificate: &CertificateDer<'_>,
+        signed: &DigitallySignedStruct,
+    ) -> Result<HandshakeSignatureValid, Error> {
+        verify_tls12_signature(message, certificate, signed, &self.0.signature_verification_algorithms)
+    }
+
+    fn verify_tls13_signature(
+        &self,
+        message: &[u8],
+        certificate: &CertificateDer<'_>,
+        signed: &DigitallySignedStruct,
+    ) -> Result<HandshakeSignatureValid, Error> {
+        verify_tls13_signature(message, certificate, signed, &self.0.signature_verification_algorithms)
+    }
+
+    fn supported_verify_schemes(&self) -> Vec<SignatureScheme> {
+        self.0.signature_verification_algorithms.supported_schemes()
+    }
 }
 
 /// A client that trusts those whom the machine trusts.

@@ -16,7 +16,7 @@ pub use authority::{Authority, AuthorityError, CERTIFICATE_FILE};
 pub use certificates::{CertificateError, CertificateFlaw, Certificates};
 pub use client::client_config;
 #[cfg(feature = "client")]
-pub use client::{is_certificate_refused, system_client_config};
+pub use client::{is_certificate_refused, system_client_config, trusting_client_config};
 
 /// The one implementation of the primitives, named everywhere, so that no default of the process decides.
 fn provider() -> Arc<CryptoProvider> {
