@@ -40,12 +40,15 @@ fn links_lead_to_files() {
 }
 
 /// The rows of the catalogue, and the folders of their files.
-const CATALOGUE: [(&str, &str, usize); 5] = [
+const CATALOGUE: [(&str, &str, usize); 8] = [
     ("T", "throttling", 46),
     ("A", "authentication", 26),
     ("B", "blobs", 23),
     ("N", "manifests", 18),
     ("M", "mirrors", 13),
+    ("C", "connector-api", 46),
+    ("R", "resolution", 34),
+    ("P", "test-connection", 49),
 ];
 
 #[test]
@@ -56,9 +59,12 @@ fn the_catalogue_has_a_row_for_each_file_and_a_file_for_each_row() {
         let rows = rows.filter(|(id, _)| id.strip_prefix(letter).is_some_and(|n| n.parse::<u8>().is_ok()));
         let told: BTreeSet<_> = rows
             .map(|(id, rest)| {
-                let file = rest.split('`').next().unwrap_or_default();
+                let (file, shows) = rest.split_once("` | ").unwrap_or((rest, ""));
                 let begin = format!("{folder}/{}-", id.to_lowercase());
                 assert!(file.starts_with(&begin), "{id} is {file}");
+                let scenario = read(&format!("scenarios/{file}"));
+                let title = scenario.lines().next().and_then(|line| line.strip_prefix("scenario: "));
+                assert_eq!(title, shows.strip_suffix(" |"), "{file}");
                 String::from(file)
             })
             .collect();
