@@ -22,6 +22,7 @@ use tokio::task::JoinSet;
 
 use crate::{
     account::{Account, Delegate},
+    api::ApiLimits,
     execution::Executions,
     pipeline::Pipelines,
     test_connection::ReachCache,
@@ -43,6 +44,7 @@ pub(crate) struct Inner {
     pub(crate) journal: Journal,
     pub(crate) seed: Seed,
     pub(crate) rules: RuleBook,
+    pub(crate) limits: ApiLimits,
     pub(crate) agent: Option<SharedAgent>,
     pub(crate) places: Places,
     pub(crate) pipelines: Pipelines,
@@ -110,6 +112,10 @@ impl Platform {
 
     pub(crate) fn rules(&self) -> &RuleBook {
         &self.0.rules
+    }
+
+    pub(crate) fn limits(&self) -> &ApiLimits {
+        &self.0.limits
     }
 
     pub(crate) fn agent(&self) -> Option<&SharedAgent> {

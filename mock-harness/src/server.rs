@@ -18,7 +18,7 @@ use tokio::task::JoinSet;
 
 use crate::{
     account::{Account, ConfigError},
-    api,
+    api::{self, ApiLimits},
     config::PlatformConfig,
     execution::Executions,
     pipeline::Pipelines,
@@ -214,6 +214,7 @@ impl MockHarnessBuilder {
             journal,
             seed,
             rules: RuleBook::new(seed),
+            limits: ApiLimits::new(config.api_limits),
             agent,
             places,
             pipelines: Pipelines::default(),

@@ -16,7 +16,7 @@ use http::{HeaderValue, StatusCode, header};
 use oci::Principal;
 use serde_json::Value;
 use testbed::{
-    Event,
+    Event, Secret,
     journal::{Exchange, Subject},
     rule::{Call, Occasion},
     server::Connection,
@@ -26,8 +26,9 @@ use super::{
     app::operation,
     auth::{Caller, identify},
     envelope::Reply,
+    limit,
     params::Params,
-    rule,
+    rule::{self, Instead},
 };
 use crate::platform::Platform;
 
@@ -42,6 +43,8 @@ pub(super) async fn around(State(platform): State<Platform>, mut request: Reques
     let exchange = describe(&platform, &request, connection.as_ref(), principal);
     let occasion = occasion(&platform, &request, &exchange);
     request.extensions_mut().insert(identified);
+    let target = request.uri().path_and_query().map_or("/", |target| target.as_str()).to_owned();
+    let key = request.headers().get("x-api-key").and_then(|key| key.to_str().ok()).map(Secret::new);
 
     let fired = platform.rules().decide(&occasion);
     let mut under_way = UnderWay { platform: &platform, exchange };
@@ -49,15 +52,28 @@ pub(super) async fn around(State(platform): State<Platform>, mut request: Reques
     let actions = fired.map(|fired| fired.actions);
     let actions = actions.as_deref().unwrap_or_default();
     rule::wait(actions).await;
-    let response = match rule::answer_instead(actions) {
-        Some(response) => response,
-        None => next.run(request).await,
+    let response = match rule::instead(actions, &target) {
+        Some(Instead::Answer(response)) => *response,
+        Some(Instead::Bytes(bytes, status)) => {
+            under_way.exchange.status = status;
+            return rule::raw(bytes);
+        }
+        Some(Instead::Silence) => {
+            // Journaled now; the client ends the wait.
+            drop(under_way);
+            return std::future::pending().await;
+        }
+        None => match platform.limits().take(key.as_ref(), under_way.exchange.source, platform.clock().now()) {
+            Ok(()) => next.run(request).await,
+            Err(limit) => limit::refuse(platform.account().behaviour().rate_limit_body, limit),
+        },
     };
     let (mut response, code) = write(&platform, response).await;
     let date = testbed::clock::http_date(platform.clock().now());
     if let Ok(date) = HeaderValue::from_str(&date) {
         response.headers_mut().entry(header::DATE).or_insert(date);
     }
+    rule::change(actions, &mut response);
     under_way.exchange.status = Some(response.status().as_u16());
     under_way.exchange.error = code;
     under_way.exchange.length_bytes =

@@ -10,6 +10,7 @@ mod delegates;
 mod envelope;
 mod exchange;
 mod executions;
+mod limit;
 mod organizations;
 mod page;
 mod params;
@@ -19,3 +20,4 @@ mod secrets;
 
 pub(crate) use app::app;
 pub(crate) use envelope::{Answered, ApiError, Messages, success};
+pub(crate) use limit::ApiLimits;

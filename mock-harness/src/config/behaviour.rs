@@ -19,6 +19,8 @@ pub struct Behaviour {
     pub tested_at: TestedAt,
     /// What `ignoreTestConnection` switches off. Default: `create-test`.
     pub ignore_test_connection: IgnoreTestConnection,
+    /// The body of an answer beyond the API's limits. Default: `html`.
+    pub rate_limit_body: RateLimitBody,
     /// Below which prefixes the delegate selectors are served. Default: `both`.
     pub manager_prefix: ManagerPrefix,
     /// Whether `forceDelete=true` is enabled for the account. Default: `disabled`.
@@ -81,6 +83,17 @@ pub enum IgnoreTestConnection {
     CreateTest,
     /// Nothing.
     Nothing,
+}
+
+/// The body of an answer beyond the API's limits (question 10).
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize, JsonSchema)]
+#[serde(rename_all = "kebab-case")]
+pub enum RateLimitBody {
+    /// The page of Google's load balancers, whose Cloud Armor the documentation of the limits names.
+    #[default]
+    Html,
+    /// A line of text, as the server code of December 2023 answers beyond the limit of its older API.
+    Text,
 }
 
 /// Below which prefixes `/setup/delegates/…`, which is the older manager's, is served (question 6).

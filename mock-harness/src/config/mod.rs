@@ -6,10 +6,10 @@ mod world_preset;
 
 pub use behaviour::{
     Behaviour, DockerRuntimeOverride, ForceDelete, IgnoreTestConnection, ManagerPrefix, NoDelegate, NotFoundStatus,
-    TestedAt,
+    RateLimitBody, TestedAt,
 };
 pub use platform::{
-    ApiKeyConfig, DelegateConfig, HarnessImage, OrganizationConfig, Permission, PlatformConfig, PrincipalKind,
-    SecretConfig,
+    ApiKeyConfig, ApiLimitsConfig, DelegateConfig, HarnessImage, OrganizationConfig, Permission, PlatformConfig,
+    PrincipalKind, SecretConfig,
 };
 pub use world_preset::{DefaultImages, WorldPreset, over_preset};

@@ -5,8 +5,9 @@
 
 use std::{collections::BTreeMap, net::IpAddr, time::Duration};
 
+use oci::PullLimit;
 use schemars::JsonSchema;
-use serde::{Deserialize, Serialize};
+use serde::{Deserialize, Deserializer, Serialize, de};
 use testbed::{Secret, Timestamp};
 
 use super::{Behaviour, WorldPreset};
@@ -39,8 +40,30 @@ pub struct PlatformConfig {
     /// Harness's own images, by the field names of the execution-config API (`addonTag`, `gitCloneTag`), each a full
     /// `image:tag`. What is not given here is that of the preset, without one the newest known.
     pub images: BTreeMap<String, String>,
+    /// The API's own limits. Default: none.
+    pub api_limits: ApiLimitsConfig,
     /// What is not known for certain about the real platform, as switches.
     pub behaviour: Behaviour,
+}
+
+/// The limits of the API: what is beyond is answered 429 without `Retry-After`. Harness's documentation names 1000 requests in a
+/// minute for a key (400 in another table), and 5000 in ten seconds from an address.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize, JsonSchema)]
+#[serde(rename_all = "kebab-case", deny_unknown_fields, default, expecting = "the API's limits")]
+pub struct ApiLimitsConfig {
+    /// Requests of a key in any window of policy time: `1000/min`. Default: no limit.
+    #[serde(deserialize_with = "limit")]
+    #[schemars(with = "Option<String>")]
+    pub per_key: Option<PullLimit>,
+    /// Requests from an address in any window of policy time, whatever the key: `5000/10s`. Default: no limit.
+    #[serde(deserialize_with = "limit")]
+    #[schemars(with = "Option<String>")]
+    pub per_address: Option<PullLimit>,
+}
+
+fn limit<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<PullLimit>, D::Error> {
+    let text = Option::<String>::deserialize(deserializer)?;
+    text.map(|text| text.parse().map_err(de::Error::custom)).transpose()
 }
 
 /// One API key.
@@ -236,6 +259,7 @@ impl Default for PlatformConfig {
             harness_image: None,
             default_internal_image_connector: String::from("account.harnessImage"),
             images: BTreeMap::new(),
+            api_limits: ApiLimitsConfig::default(),
             behaviour: Behaviour::default(),
         }
     }

@@ -4,6 +4,7 @@ mod access;
 mod connectors;
 mod delegates;
 mod pipelines;
+mod rate_limit;
 mod reading;
 mod resolution;
 mod rig;

@@ -76,10 +76,11 @@ impl Actions {
         if self.is_empty() {
             add("then", String::from("nothing happens"), "name an action");
         }
-        let is_strange =
-            |action: &Action| !matches!(action, Action::Answer(_) | Action::Delay(_) | Action::SetState(_));
+        let is_strange = |action: &Action| {
+            !(action.is_answer() || matches!(action, Action::Delay(_) | Action::Headers(_) | Action::SetState(_)))
+        };
         if of == RuleFor::Api && self.iter().any(is_strange) {
-            let message = String::from("the Harness API performs `answer`, `delay` and `set-state` only");
+            let message = String::from(API_PERFORMS);
             add("then", message, "script the registry for the rest");
         }
         let is_foreign = |action: &Action| matches!(action, Action::Answer(answer) if answer.dialect.is_some());
@@ -154,6 +155,8 @@ impl Action {
         problems
     }
 }
+
+const API_PERFORMS: &str = "the Harness API performs `answer`, `raw`, `redirect`, `no-answer`, `close`, `delay`, `headers` and `set-state` only";
 
 const A_HEADER: &str = "use a header's name and one line of text";
 
@@ -275,7 +278,8 @@ mod tests {
             json!({ "when": { "blob": "get" }, "then": "expire-token" }),
             &[
                 "when: the Harness API has no such endpoint",
-                "then: the Harness API performs `answer`, `delay` and `set-state` only",
+                "then: the Harness API performs `answer`, `raw`, `redirect`, `no-answer`, `close`, `delay`, `headers` and \
+                 `set-state` only",
             ],
         );
         check(
