@@ -84,7 +84,7 @@ async fn add_layer(registry: &MockRegistry, mib: usize) -> String {
     registry.add_image(&image).await.expect("the image is put in");
     let path = format!("/v2/{REPOSITORY}/manifests/{mib}");
     let mut client = KeepAlive::open(registry.address(), &path).await.expect("the registry listens");
-    let manifest = client.get().await.expect("there is a manifest");
+    let manifest = client.exchange().await.expect("there is a manifest");
     let Ok(Manifest::Image(manifest)) = Manifest::parse(manifest, None) else { panic!("it is an image") };
     format!("/v2/{REPOSITORY}/blobs/{}", manifest.layers[0].digest)
 }

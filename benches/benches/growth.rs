@@ -47,7 +47,7 @@ fn measure(
         (registry, client)
     });
     group.bench_function(id, |b| {
-        b.iter(|| runtime.block_on(async { client.get().await.map(<[u8]>::len) }).expect("200"))
+        b.iter(|| runtime.block_on(async { client.exchange().await.map(<[u8]>::len) }).expect("200"))
     });
     drop(registry);
 }
@@ -60,7 +60,7 @@ async fn many_registries() -> io::Result<String> {
         let registry = MockRegistry::start().await;
         let image = ImageSpec::new("bench/app:1", []).map_err(io::Error::other)?;
         registry.add_image(&image).await.map_err(io::Error::other)?;
-        KeepAlive::open(registry.address(), "/v2/bench/app/manifests/1").await?.get().await?;
+        KeepAlive::open(registry.address(), "/v2/bench/app/manifests/1").await?.exchange().await?;
         registries.push(registry);
     }
     let mib = memory_mib("self", "VmRSS")? - before_mib;

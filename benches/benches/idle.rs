@@ -48,7 +48,7 @@ fn connect_and_get(c: &mut Criterion, runtime: &Runtime, serve: &Serve, name: &s
     c.benchmark_group("connect-and-get").bench_function(name, |b| {
         b.to_async(runtime).iter(|| async {
             let mut connection = KeepAlive::open(serve.at(), PATH).await.expect("it is listened");
-            let n_bytes = connection.get().await.expect("the manifest is there").len();
+            let n_bytes = connection.exchange().await.expect("the manifest is there").len();
             connection.reset().expect("the connection is open");
             n_bytes
         });
@@ -59,7 +59,7 @@ async fn open_idle(serve: &Serve) -> io::Result<Vec<KeepAlive>> {
     let mut idle = Vec::with_capacity(N_IDLE);
     for _ in 0..N_IDLE {
         let mut connection = KeepAlive::open(serve.at(), PATH).await?;
-        connection.get().await?;
+        connection.exchange().await?;
         idle.push(connection);
     }
     Ok(idle)

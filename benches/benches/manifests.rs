@@ -21,7 +21,7 @@ fn manifests(c: &mut Criterion) {
         let registry = start_registry(|clock| Journal::bounded(clock, 1000)).await;
         let silent = start_registry(Journal::off).await;
         let mut client = KeepAlive::open(registry.address(), PATH).await.expect("the registry listens");
-        let manifest = Bytes::copy_from_slice(client.get().await.expect("there is a manifest"));
+        let manifest = Bytes::copy_from_slice(client.exchange().await.expect("there is a manifest"));
         let bare = start_bare(manifest).await.expect("a handler can listen");
         (registry, silent, bare)
     });
@@ -87,7 +87,7 @@ async fn get(at: SocketAddr, n: u64, n_connections: u64) -> io::Result<Duration>
         let n_mine = n / n_connections + u64::from(number < n % n_connections);
         workers.spawn(async move {
             for _ in 0..n_mine {
-                client.get().await?;
+                client.exchange().await?;
             }
             io::Result::Ok(())
         });

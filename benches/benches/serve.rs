@@ -45,7 +45,7 @@ fn resident() -> io::Result<String> {
     let at_start_mib = serve.resident_mib()?;
     runtime().block_on(async {
         for n in 0..N_ASKED {
-            KeepAlive::open(serve.at(), &format!("/v2/bench/app-{n}/manifests/1")).await?.get().await?;
+            KeepAlive::open(serve.at(), &format!("/v2/bench/app-{n}/manifests/1")).await?.exchange().await?;
         }
         io::Result::Ok(())
     })?;

@@ -7,7 +7,7 @@ use tokio::{
     net::TcpStream,
 };
 
-/// One connection, and one request that is sent on it again and again.
+/// One connection, on which requests are sent one after the other: the same again and again, or each its own.
 #[derive(Debug)]
 pub struct KeepAlive {
     stream: TcpStream,
@@ -21,17 +21,29 @@ impl KeepAlive {
     /// # Errors
     /// Nobody listens there.
     pub async fn open(at: SocketAddr, path: &str) -> io::Result<Self> {
+        Self::open_for(at, format!("GET {path} HTTP/1.1\r\nhost: {at}\r\n\r\n")).await
+    }
+
+    /// A connection to `at`, for `request`, as it goes over the wire.
+    ///
+    /// # Errors
+    /// Nobody listens there.
+    pub async fn open_for(at: SocketAddr, request: String) -> io::Result<Self> {
         let stream = TcpStream::connect(at).await?;
         stream.set_nodelay(true)?;
-        let request = format!("GET {path} HTTP/1.1\r\nhost: {at}\r\n\r\n");
         Ok(Self { stream, request, answer: Vec::with_capacity(64 * 1024) })
     }
 
-    /// One exchange; returns the body.
+    /// Another request from now on.
+    pub fn set_request(&mut self, request: String) {
+        self.request = request;
+    }
+
+    /// One exchange with the request that is set; returns the body.
     ///
     /// # Errors
     /// The connection ends, or the answer is another one than 200 with its length told.
-    pub async fn get(&mut self) -> io::Result<&[u8]> {
+    pub async fn exchange(&mut self) -> io::Result<&[u8]> {
         self.stream.write_all(self.request.as_bytes()).await?;
         self.answer.clear();
         let body_start = loop {

@@ -7,6 +7,7 @@
 
 mod discard;
 mod keep_alive;
+mod platform;
 mod push_blob;
 mod serve;
 
@@ -21,6 +22,7 @@ use tokio::runtime::{Builder, Runtime};
 
 pub use discard::Discard;
 pub use keep_alive::KeepAlive;
+pub use platform::{api_request, docker_connector, start_platform};
 pub use push_blob::push_blob;
 pub use serve::Serve;
 
