@@ -181,18 +181,16 @@ impl Platform {
         uuid::Builder::from_random_bytes(bytes).into_uuid().to_string()
     }
 
+    /// The identifier of 22 characters that `what` has in this world.
+    pub(crate) fn entity_id_of(&self, what: &str) -> String {
+        let seed = self.0.seed.child(what);
+        entity_id(seed.0, seed.child("more").0)
+    }
+
     /// An identifier of 22 characters, as plan executions and delegate tasks have them.
     pub(crate) fn next_entity_id(&self) -> String {
-        const ALPHABET: &[u8] = b"0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz-_";
         let (high, low) = self.next_id();
-        let mut bits = u128::from(high) << 64 | u128::from(low);
-        let mut id = String::with_capacity(22);
-        for _ in 0..22 {
-            let index = usize::try_from(bits & 63).unwrap_or(0);
-            id.push(char::from(ALPHABET[index % ALPHABET.len()]));
-            bits >>= 6;
-        }
-        id
+        entity_id(high, low)
     }
 }
 
@@ -203,6 +201,18 @@ impl Platform {
         let (high, low) = self.next_id();
         base64::engine::general_purpose::STANDARD.encode(format!("{high:016x}{low:016x}"))
     }
+}
+
+fn entity_id(high: u64, low: u64) -> String {
+    const ALPHABET: &[u8] = b"0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz-_";
+    let mut bits = u128::from(high) << 64 | u128::from(low);
+    let mut id = String::with_capacity(22);
+    for _ in 0..22 {
+        let index = usize::try_from(bits & 63).unwrap_or(0);
+        id.push(char::from(ALPHABET[index % ALPHABET.len()]));
+        bits >>= 6;
+    }
+    id
 }
 
 /// An instant in milliseconds, as the API writes it.

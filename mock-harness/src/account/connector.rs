@@ -29,6 +29,8 @@ pub struct Connector {
     pub modified_at: Timestamp,
     /// A number that grows with each change in the account, also where no time passes in between.
     pub revision: u64,
+    /// The revision that it was made with.
+    pub made: u64,
     /// What its last test found.
     pub tested: TestRecord,
 }
@@ -132,15 +134,12 @@ impl Connector {
 
     /// The type on the wire: `DockerRegistry`.
     pub fn kind(&self) -> &str {
-        match &self.spec {
-            ConnectorSpec::Docker(_) => "DockerRegistry",
-            ConnectorSpec::Other { kind, .. } => kind,
-        }
+        self.spec.kind()
     }
 
     /// The category that lists and permission checks name: `ARTIFACTORY` for image registries.
     pub fn category(&self) -> &'static str {
-        category(self.kind()).unwrap_or("CLOUD_PROVIDER")
+        self.spec.category()
     }
 
     /// The spec, if it is an image registry's.
@@ -170,6 +169,36 @@ impl Connector {
         }
     }
 
+    /// Every reference to a secret in it, whatever its type: texts whose field ends in `Ref`.
+    pub(crate) fn named_secrets(&self) -> Vec<&str> {
+        match &self.spec {
+            ConnectorSpec::Docker(_) => self.secret_refs().into_iter().map(|(_, text)| text).collect(),
+            ConnectorSpec::Other { spec, .. } => {
+                let mut found = Vec::new();
+                collect_refs(spec, &mut found);
+                found
+            }
+        }
+    }
+
+    /// A field of the spec of another type than `DockerRegistry`, if it is a text.
+    pub(crate) fn spec_text(&self, field: &str) -> Option<&str> {
+        match &self.spec {
+            ConnectorSpec::Docker(_) => None,
+            ConnectorSpec::Other { spec, .. } => spec.get(field).and_then(Value::as_str),
+        }
+    }
+
+    /// Whether it takes the credentials of the delegate: clouds and clusters may.
+    pub(crate) fn inherits_credentials(&self) -> bool {
+        match &self.spec {
+            ConnectorSpec::Docker(_) => false,
+            ConnectorSpec::Other { spec, .. } => {
+                spec.pointer("/credential/type").and_then(Value::as_str) == Some("InheritFromDelegate")
+            }
+        }
+    }
+
     /// The secrets that it refers to, with the field of each.
     pub fn secret_refs(&self) -> Vec<(&'static str, &str)> {
         let Some(DockerSpec { auth: DockerAuth::UsernamePassword { username_ref, password_ref, .. }, .. }) =
@@ -179,6 +208,36 @@ impl Connector {
         };
         let username = username_ref.iter().map(|text| ("usernameRef", text.as_str()));
         username.chain([("passwordRef", password_ref.as_str())]).collect()
+    }
+}
+
+impl ConnectorSpec {
+    /// The type on the wire: `DockerRegistry`.
+    pub fn kind(&self) -> &str {
+        match self {
+            Self::Docker(_) => "DockerRegistry",
+            Self::Other { kind, .. } => kind,
+        }
+    }
+
+    /// The category of the type.
+    pub fn category(&self) -> &'static str {
+        category(self.kind()).unwrap_or("CLOUD_PROVIDER")
+    }
+}
+
+fn collect_refs<'a>(value: &'a Value, found: &mut Vec<&'a str>) {
+    match value {
+        Value::Object(fields) => {
+            for (key, value) in fields {
+                match value {
+                    Value::String(text) if key.ends_with("Ref") && key != "connectorRef" => found.push(text),
+                    other => collect_refs(other, found),
+                }
+            }
+        }
+        Value::Array(values) => values.iter().for_each(|value| collect_refs(value, found)),
+        _ => {}
     }
 }
 
@@ -212,6 +271,18 @@ impl ProviderType {
             "Quay" => Some(Self::Quay),
             "Other" => Some(Self::Other),
             _ => None,
+        }
+    }
+}
+
+impl Connectivity {
+    /// The word of the wire.
+    pub fn wire(self) -> &'static str {
+        match self {
+            Self::Success => "SUCCESS",
+            Self::Failure => "FAILURE",
+            Self::Unknown => "UNKNOWN",
+            Self::Pending => "PENDING",
         }
     }
 }

@@ -2,6 +2,8 @@
 //!
 //! Source: facts/harness A3, B2 (categories); the other names are those of the platform's user interface and SDKs.
 
+use std::collections::BTreeMap;
+
 use serde_json::{Map, Value};
 
 /// Type and category. `DockerRegistry` is one of them.
@@ -64,6 +66,23 @@ const TYPES: [(&str, &str); 53] = [
 /// The category of a type; none if there is no such type.
 pub(crate) fn category(kind: &str) -> Option<&'static str> {
     TYPES.iter().find(|(name, _)| *name == kind).map(|(_, category)| *category)
+}
+
+/// Whether there are connectors of this category.
+pub(crate) fn is_category(text: &str) -> bool {
+    TYPES.iter().any(|(_, category)| *category == text)
+}
+
+/// Every category with its types, each in alphabetical order.
+pub(crate) fn catalogue() -> BTreeMap<&'static str, Vec<&'static str>> {
+    let mut catalogue = BTreeMap::<_, Vec<_>>::new();
+    for (kind, category) in TYPES {
+        catalogue.entry(category).or_default().push(kind);
+    }
+    for kinds in catalogue.values_mut() {
+        kinds.sort_unstable();
+    }
+    catalogue
 }
 
 /// The spec of a connector that is kept as it came, without what looks like a secret in plain text: real specs hold

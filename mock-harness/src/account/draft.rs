@@ -83,6 +83,7 @@ impl ConnectorDraft {
             created_at: now,
             modified_at: now,
             revision: 0,
+            made: 0,
             tested,
         }
     }

@@ -1,6 +1,10 @@
 //! From configuration to an account. Fixtures go through the same checks as requests, and all complaints come at once.
 
-use std::{collections::BTreeSet, fmt, sync::Mutex};
+use std::{
+    collections::BTreeSet,
+    fmt,
+    sync::{Arc, RwLock},
+};
 
 use serde_json::{Value, json};
 use testbed::{Clock, Timestamp};
@@ -8,6 +12,9 @@ use thiserror::Error;
 
 use super::{
     Account, ApiKey, Connectivity, ConnectorDraft, Delegate, EntityRef, Refusal, Scope, SecretDraft, TestRecord,
+    connector_type::category,
+    images::{Images, no_such_field},
+    settings::Settings,
     state::{Shared, State},
     validation::{identifier_error, unreadable},
 };
@@ -42,7 +49,18 @@ impl Account {
     /// As [`Account::from_config`].
     pub fn from_config_at(config: &PlatformConfig, now: Timestamp) -> Result<Self, Vec<ConfigError>> {
         let mut errors = Complaints::default();
-        let mut state = State { keys: config.api_keys.iter().map(ApiKey::from_config).collect(), ..State::default() };
+        let mut state = State {
+            settings: Settings::from_config(config.settings, now),
+            images: Images::new(&config.images, &config.image_overrides),
+            ..State::default()
+        };
+        for (n, key) in config.api_keys.iter().enumerate() {
+            let key = ApiKey::from_config(key);
+            if !ApiKey::is_well_formed(key.token.expose()) {
+                errors.add(format!("api-keys[{n}]"), "a key is pat.ACCOUNT.ID.SECRET, or sat.ACCOUNT.ID.SECRET");
+            }
+            state.keys.entry(key.token.expose().to_owned()).or_insert_with(|| Arc::new(key));
+        }
         if config.account.trim().is_empty() {
             errors.add("account", "cannot be empty");
         }
@@ -76,15 +94,26 @@ impl Account {
         for field in config.images.keys().filter(|field| !InternalImages::is_field(field)) {
             errors.add("images", format!("Field {field} does not exist for infra type: K8"));
         }
+        let known = |kubernetes| InternalImages::defaults(config.preset.unwrap_or_default(), kubernetes);
+        for (overrides, kubernetes) in [(&config.image_overrides.k8, true), (&config.image_overrides.vm, false)] {
+            for field in overrides.keys().filter(|field| !known(kubernetes).contains_key(*field)) {
+                errors.add("image-overrides", no_such_field(field, kubernetes));
+            }
+        }
+        for (n, policy) in config.governance.iter().enumerate() {
+            for kind in policy.types.iter().filter(|kind| category(kind).is_none()) {
+                errors.add(format!("governance[{n}]"), format!("there are no connectors of type {kind}"));
+            }
+        }
         let account = Self::new(Shared {
             identifier: config.account.clone(),
             default_internal_image_connector: config.default_internal_image_connector.clone(),
             world: config.preset.unwrap_or_default(),
-            images: config.images.clone(),
+            governance: config.governance.clone(),
             behaviour: config.behaviour,
             delegates: DelegatePool::new(delegates, now),
             delegate_tokens: Tokens::new(now),
-            state: Mutex::new(state),
+            state: RwLock::new(state),
         });
         if let Some(setting) = account.default_internal_image_connector() {
             let read = EntityRef::parse(setting, &Scope::account());

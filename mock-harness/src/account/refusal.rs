@@ -31,6 +31,9 @@ pub enum Refusal {
     /// Code `CONNECTOR_NOT_FOUND_EXCEPTION`.
     #[error("{0}")]
     NoConnector(String),
+    /// Code `DUPLICATE_FIELD`.
+    #[error("{0}")]
+    Duplicate(String),
     /// Code `ENTITY_REFERENCE_EXCEPTION`.
     #[error("{0}")]
     Referenced(String),

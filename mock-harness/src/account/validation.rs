@@ -10,7 +10,7 @@ use super::refusal::{FieldError, Refusal};
 
 /// The most characters of a name or an identifier.
 const MAX_LENGTH: usize = 128;
-const KEYWORDS: [&str; 25] = [
+const KEYWORDS: [&str; 24] = [
     "or",
     "and",
     "eq",
@@ -35,7 +35,6 @@ const KEYWORDS: [&str; 25] = [
     "account",
     "class",
     "shellScriptProvisioner",
-    "harnessSecretManager",
 ];
 /// The answer to a value of a wrong type, as the server's JSON layer words it.
 const UNREADABLE: &str = "Unable to process JSON";

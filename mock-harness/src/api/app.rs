@@ -4,11 +4,14 @@ use axum::{
     Router,
     extract::DefaultBodyLimit,
     middleware,
-    routing::{any, delete, get, post, put},
+    routing::{delete, get, post, put},
 };
 use http::Method;
 
-use super::{connectors, delegates, envelope, exchange, executions, organizations, pipelines, secrets};
+use super::{
+    catalogue, connector_list, connectors, delegates, envelope, exchange, execution_config, executions, organizations,
+    pipelines, secrets, settings,
+};
 use crate::platform::Platform;
 
 /// The largest request body, in bytes.
@@ -17,15 +20,15 @@ pub(crate) const MAX_BODY_BYTES: usize = 1 << 20;
 /// The whole interface, without a listener.
 pub(crate) fn app(platform: Platform) -> Router {
     let api = Router::new()
-        .route("/ng/api/connectors", post(connectors::create).put(connectors::update).get(connectors::list))
-        .route("/ng/api/connectors/listV2", post(connectors::list_v2))
+        .route("/ng/api/connectors", post(connectors::create).put(connectors::update).get(connector_list::list))
+        .route("/ng/api/connectors/listV2", post(connector_list::list_v2))
+        .route("/ng/api/connectors/listbyfqn", post(connector_list::list_by_name))
+        .route("/ng/api/connectors/stats", get(connector_list::stats))
+        .route("/ng/api/connectors/catalogue", get(catalogue::list_catalogue))
+        .route("/ng/api/connectors/fieldValues", get(catalogue::field_values))
         .route("/ng/api/connectors/validateUniqueIdentifier", get(connectors::validate_unique_identifier))
         .route("/ng/api/connectors/testConnection/{identifier}", post(connectors::test_connection))
-        // What exists at the platform and not here is no identifier of a connector.
-        .route("/ng/api/connectors/catalogue", any(envelope::no_such_path))
-        .route("/ng/api/connectors/stats", any(envelope::no_such_path))
-        .route("/ng/api/connectors/fieldValues", any(envelope::no_such_path))
-        .route("/ng/api/connectors/listbyfqn", any(envelope::no_such_path))
+        .route("/ng/api/connectors/testGitRepoConnection/{identifier}", post(connectors::test_git_connection))
         .route("/ng/api/connectors/{identifier}", get(connectors::get).delete(connectors::delete))
         .route("/ng/api/v2/secrets", post(secrets::create))
         .route("/ng/api/v2/secrets/list", post(secrets::list))
@@ -34,6 +37,15 @@ pub(crate) fn app(platform: Platform) -> Router {
         .route("/ng/api/organizations/{identifier}", get(organizations::get_organization))
         .route("/ng/api/projects", post(organizations::create_project).get(organizations::list_projects))
         .route("/ng/api/projects/{identifier}", get(organizations::get_project))
+        .route("/ng/api/settings", get(settings::list).put(settings::update))
+        .route("/ng/api/settings/{identifier}", get(settings::get))
+        .route("/ci/execution-config", get(execution_config::list_deprecated).delete(execution_config::delete))
+        .route("/ci/execution-config/", get(execution_config::list_deprecated).delete(execution_config::delete))
+        .route("/ci/execution-config/get-default-config", get(execution_config::get_default))
+        .route("/ci/execution-config/get-customer-config", get(execution_config::get_of_account))
+        .route("/ci/execution-config/get-deprecated-config", get(execution_config::get_deprecated))
+        .route("/ci/execution-config/update-config", post(execution_config::update))
+        .route("/ci/execution-config/reset-config", post(execution_config::reset))
         .route("/ng/api/delegate-setup/listDelegates", post(delegates::list))
         .route("/ng/api/delegate-setup/delegate/{identifier}", delete(delegates::delete))
         .route("/ng/api/delegate-group-tags/delegate-groups", post(delegates::groups_with_tags))
@@ -74,6 +86,11 @@ pub(super) fn operation(method: &Method, route: &str) -> &'static str {
         ("GET", "/ng/api/connectors") | (_, "/ng/api/connectors/listV2") => "connectors.list",
         (_, "/ng/api/connectors/validateUniqueIdentifier") => "connectors.validate-unique-identifier",
         (_, "/ng/api/connectors/testConnection/{identifier}") => "connectors.test-connection",
+        (_, "/ng/api/connectors/testGitRepoConnection/{identifier}") => "connectors.test-git-connection",
+        (_, "/ng/api/connectors/listbyfqn") => "connectors.list-by-name",
+        (_, "/ng/api/connectors/stats") => "connectors.stats",
+        (_, "/ng/api/connectors/catalogue") => "connectors.catalogue",
+        (_, "/ng/api/connectors/fieldValues") => "connectors.field-values",
         ("DELETE", "/ng/api/connectors/{identifier}") => "connectors.delete",
         (_, "/ng/api/connectors/{identifier}") => "connectors.get",
         (_, "/ng/api/v2/secrets") => "secrets.create",
@@ -87,6 +104,16 @@ pub(super) fn operation(method: &Method, route: &str) -> &'static str {
         ("POST", "/ng/api/projects") => "projects.create",
         (_, "/ng/api/projects") => "projects.list",
         (_, "/ng/api/projects/{identifier}") => "projects.get",
+        ("PUT", "/ng/api/settings") => "settings.update",
+        (_, "/ng/api/settings") => "settings.list",
+        (_, "/ng/api/settings/{identifier}") => "settings.get",
+        ("DELETE", "/ci/execution-config" | "/ci/execution-config/") => "images.delete",
+        (_, "/ci/execution-config" | "/ci/execution-config/") => "images.list-deprecated",
+        (_, "/ci/execution-config/get-default-config") => "images.get-default",
+        (_, "/ci/execution-config/get-customer-config") => "images.get",
+        (_, "/ci/execution-config/get-deprecated-config") => "images.get-deprecated",
+        (_, "/ci/execution-config/update-config") => "images.update",
+        (_, "/ci/execution-config/reset-config") => "images.reset",
         (_, "/ng/api/delegate-setup/listDelegates") => "delegates.list",
         (_, "/ng/api/delegate-setup/delegate/{identifier}") => "delegates.delete",
         (_, "/ng/api/delegate-group-tags/delegate-groups") => "delegate-tags.groups",

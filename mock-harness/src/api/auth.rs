@@ -2,6 +2,8 @@
 //!
 //! Source: facts/harness B1, B6 (permissions).
 
+use std::sync::Arc;
+
 use axum::extract::FromRequestParts;
 use http::{HeaderMap, request::Parts};
 use serde_json::Value;
@@ -12,14 +14,14 @@ use super::{
 };
 use crate::{
     account::{ApiKey, Scope},
-    config::Permission,
+    config::{InvalidKeyBody, Permission},
     platform::Platform,
 };
 
 /// The owner of a valid key, in the account.
 #[derive(Clone, Debug)]
 pub(crate) struct Caller {
-    key: ApiKey,
+    key: Arc<ApiKey>,
     account: String,
 }
 
@@ -29,15 +31,19 @@ pub(crate) type Identified = Result<Caller, ApiError>;
 /// Finds out who asks. A missing key is told first, then a missing account, then a key that is not valid.
 pub(crate) fn identify(platform: &Platform, headers: &HeaderMap, params: &Params) -> Identified {
     let header = |name: &str| headers.get(name).and_then(|value| value.to_str().ok()).filter(|value| !value.is_empty());
-    let token = header("x-api-key").ok_or(ApiError::InvalidToken)?;
+    let token = header("x-api-key").ok_or_else(|| invalid_token(platform))?;
     let account = header("harness-account")
         .or_else(|| params.get("accountIdentifier"))
         .or_else(|| params.get("accountId"))
         .or_else(|| params.get("routingId"))
         .ok_or(ApiError::NoAccount)?;
     let found = platform.account().find_key(account, token, platform.clock().now());
-    let key = found.map_err(|_| ApiError::InvalidToken)?;
+    let key = found.map_err(|_| invalid_token(platform))?;
     Ok(Caller { key, account: String::from(account) })
+}
+
+fn invalid_token(platform: &Platform) -> ApiError {
+    ApiError::InvalidToken(platform.account().behaviour().invalid_key_body)
 }
 
 impl Caller {
@@ -50,8 +56,9 @@ impl Caller {
         (self.key.kind.wire(), self.key.principal.clone())
     }
 
-    pub(crate) fn may(&self, permission: Permission) -> bool {
-        self.key.may(permission)
+    /// Whether the caller may do this in `scope`: with the resource `identifier`, or with all of them.
+    pub(crate) fn may(&self, permission: Permission, scope: &Scope, identifier: Option<&str>) -> bool {
+        self.key.may(permission, scope, identifier)
     }
 
     /// Checks a permission in `scope`, on the resource `identifier` if there is one yet.
@@ -62,7 +69,18 @@ impl Caller {
         identifier: Option<&str>,
         attributes: Value,
     ) -> Result<(), ApiError> {
-        if self.may(permission) {
+        self.require_of(permission, scope, identifier, || attributes)
+    }
+
+    /// The same, with attributes that are only told to who lacks the permission.
+    pub(crate) fn require_of(
+        &self,
+        permission: Permission,
+        scope: &Scope,
+        identifier: Option<&str>,
+        attributes: impl FnOnce() -> Value,
+    ) -> Result<(), ApiError> {
+        if self.may(permission, scope, identifier) {
             return Ok(());
         }
         Err(ApiError::Denied(Box::new(Denied {
@@ -72,7 +90,7 @@ impl Caller {
             account: self.account.clone(),
             scope: scope.clone(),
             identifier: identifier.map(String::from),
-            attributes,
+            attributes: attributes(),
         })))
     }
 }
@@ -81,6 +99,6 @@ impl<S: Send + Sync> FromRequestParts<S> for Caller {
     type Rejection = ApiError;
 
     async fn from_request_parts(parts: &mut Parts, _: &S) -> Result<Self, ApiError> {
-        parts.extensions.get::<Identified>().cloned().unwrap_or(Err(ApiError::InvalidToken))
+        parts.extensions.get::<Identified>().cloned().unwrap_or(Err(ApiError::InvalidToken(InvalidKeyBody::default())))
     }
 }

@@ -5,12 +5,60 @@
 use serde_json::{Value, json};
 
 use crate::{
-    account::{Connector, ConnectorSpec, DockerAuth, DockerSpec, TestRecord},
-    platform::epoch_ms,
+    account::{Connector, ConnectorSpec, DockerAuth, DockerSpec, TestRecord, Verdict},
+    config::{ExtraFields, Nulls},
+    platform::{Platform, epoch_ms},
 };
 
-/// The `data` of an answer about one connector.
-pub(super) fn connector_data(connector: &Connector, account: &str) -> Value {
+/// The `data` of an answer about one connector, with what policies said when it was saved just now.
+pub(super) fn connector_data(platform: &Platform, connector: &Connector, verdict: Option<&Verdict>) -> Value {
+    let account = platform.account();
+    let mut data = full_data(connector, account.identifier(), verdict);
+    let behaviour = account.behaviour();
+    if let (ExtraFields::UniqueIds, Some(body)) = (behaviour.extra_fields, data["connector"].as_object_mut()) {
+        let parent = &connector.scope;
+        let parent = match (&parent.org, &parent.project) {
+            (None, _) => String::from(account.identifier()),
+            (Some(org), None) => platform.entity_id_of(&format!("scope {org}")),
+            (Some(org), Some(project)) => platform.entity_id_of(&format!("scope {org}/{project}")),
+        };
+        body.insert("uniqueId".into(), platform.entity_id_of(&format!("connector {}", connector.made)).into());
+        body.insert("parentUniqueId".into(), parent.into());
+    }
+    if behaviour.nulls == Nulls::Omitted {
+        without_nulls(&mut data);
+    }
+    data
+}
+
+/// The `data` of an answer about a connector that policies do not let be saved.
+pub(super) fn denied_data(verdict: &Verdict) -> Value {
+    json!({
+        "connector": null,
+        "createdAt": null,
+        "lastModifiedAt": null,
+        "status": null,
+        "activityDetails": null,
+        "harnessManaged": false,
+        "gitDetails": null,
+        "entityValidityDetails": null,
+        "governanceMetadata": verdict.metadata,
+        "isFavorite": null,
+    })
+}
+
+fn without_nulls(value: &mut Value) {
+    match value {
+        Value::Object(fields) => {
+            fields.retain(|_, value| !value.is_null());
+            fields.values_mut().for_each(without_nulls);
+        }
+        Value::Array(values) => values.iter_mut().for_each(without_nulls),
+        _ => {}
+    }
+}
+
+fn full_data(connector: &Connector, account: &str, verdict: Option<&Verdict>) -> Value {
     let Connector { scope, identifier, name, description, tags, tested, .. } = connector;
     let TestRecord { status, summary, errors, tested_at_ms, connected_at_ms } = tested;
     json!({
@@ -52,7 +100,7 @@ pub(super) fn connector_data(connector: &Connector, account: &str) -> Value {
             "parentEntityRepoName": null,
         },
         "entityValidityDetails": { "valid": true, "invalidYaml": null },
-        "governanceMetadata": null,
+        "governanceMetadata": verdict.map(|verdict| &verdict.metadata),
         "isFavorite": false,
     })
 }

@@ -9,7 +9,7 @@ use testbed::diagnostic::Diagnostic;
 
 use crate::{
     account::{FieldError, Refusal},
-    config::Permission,
+    config::{InvalidKeyBody, Permission},
 };
 
 /// An answer as data. The layer around everything (`exchange`) gives it a correlation id and writes it.
@@ -30,7 +30,7 @@ pub(crate) enum ApiError {
     /// The platform refuses, in its own words.
     Refused(Refusal),
     /// 401: the key is missing, unknown or expired.
-    InvalidToken,
+    InvalidToken(InvalidKeyBody),
     /// 400: the request names no account.
     NoAccount,
     /// 403: the key may not do this.
@@ -104,7 +104,7 @@ impl ApiError {
     pub(crate) fn into_reply(self) -> Reply {
         match self {
             Self::Refused(refusal) => refused(refusal),
-            Self::InvalidToken => error(StatusCode::UNAUTHORIZED, "INVALID_TOKEN", "Token is not valid."),
+            Self::InvalidToken(body) => invalid_token(body),
             Self::NoAccount => invalid_request("Account detail is not present in the request"),
             Self::Denied(denied) => denied.into_reply(),
             Self::Messages(messages) => messages.into_reply(),
@@ -150,8 +150,26 @@ fn refused(refusal: Refusal) -> Reply {
         Refusal::Invalid(_) => invalid_request(&message),
         Refusal::NotFound(_) => failure(StatusCode::BAD_REQUEST, "RESOURCE_NOT_FOUND_EXCEPTION", &message, Value::Null),
         Refusal::NoConnector(_) => error(StatusCode::BAD_REQUEST, "CONNECTOR_NOT_FOUND_EXCEPTION", &message),
+        Refusal::Duplicate(_) => error(StatusCode::BAD_REQUEST, "DUPLICATE_FIELD", &message),
         Refusal::Referenced(_) => error(StatusCode::BAD_REQUEST, "ENTITY_REFERENCE_EXCEPTION", &message),
     }
+}
+
+fn invalid_token(body: InvalidKeyBody) -> Reply {
+    const MESSAGE: &str = "Token is not valid.";
+    match body {
+        InvalidKeyBody::ErrorDto => error(StatusCode::UNAUTHORIZED, "INVALID_TOKEN", MESSAGE),
+        InvalidKeyBody::RestResponse => {
+            let message = message("INVALID_TOKEN", "ERROR", MESSAGE);
+            let body = json!({ "metaData": {}, "resource": null, "responseMessages": [message] });
+            Reply { status: StatusCode::UNAUTHORIZED, body, code: Some(String::from("INVALID_TOKEN")) }
+        }
+    }
+}
+
+/// One of the messages of an answer.
+fn message(code: &str, level: &str, message: &str) -> Value {
+    json!({ "code": code, "level": level, "message": message, "exception": null, "failureTypes": [] })
 }
 
 fn invalid_request(message: &str) -> Reply {
@@ -178,13 +196,13 @@ fn framework(status: StatusCode, message: &str) -> Reply {
 impl Messages {
     /// `code` and `message` are the first message's. Of the codes used here the last one's status is always 400.
     fn into_reply(self) -> Reply {
-        let (code, message) =
+        let (code, first) =
             self.messages.first().map(|(code, _, message)| (code.clone(), message.clone())).unwrap_or_default();
-        let told = |(code, level, message): &(String, &str, String)| json!({ "code": code, "level": level, "message": message, "exception": null, "failureTypes": [] });
+        let told = |(code, level, text): &(String, &str, String)| message(code, level, text);
         let body = json!({
             "status": "ERROR",
             "code": code,
-            "message": message,
+            "message": first,
             "correlationId": "",
             "detailedMessage": null,
             "responseMessages": self.messages.iter().map(told).collect::<Vec<_>>(),

@@ -4,11 +4,14 @@
 
 mod app;
 mod auth;
+mod catalogue;
 mod connector_body;
+mod connector_list;
 mod connectors;
 mod delegates;
 mod envelope;
 mod exchange;
+mod execution_config;
 mod executions;
 mod limit;
 mod organizations;
@@ -17,6 +20,7 @@ mod params;
 mod pipelines;
 mod rule;
 mod secrets;
+mod settings;
 
 pub(crate) use app::app;
 pub(crate) use envelope::{Answered, ApiError, Messages, success};

@@ -18,15 +18,26 @@ impl PageSize {
     pub(super) const USUAL: Self = Self { default: 50, max: 100 };
 }
 
+impl PageSize {
+    /// The page's index and size, as `pageIndex` and `pageSize` of the query ask for them.
+    pub(super) fn read(self, params: &Params) -> (usize, usize) {
+        (params.number("pageIndex", 0), params.number("pageSize", self.default).clamp(1, self.max))
+    }
+}
+
 /// The page of `found` that `pageIndex` and `pageSize` name.
 pub(super) fn page<T>(found: &[T], params: &Params, sizes: PageSize, show: impl Fn(&T) -> Value) -> Value {
-    let size = params.number("pageSize", sizes.default).clamp(1, sizes.max);
-    let index = params.number("pageIndex", 0);
-    let content: Vec<_> = found.iter().skip(index.saturating_mul(size)).take(size).map(show).collect();
+    let (index, size) = sizes.read(params);
+    let content = found.iter().skip(index.saturating_mul(size)).take(size).map(show).collect();
+    page_of(content, found.len(), index, size)
+}
+
+/// A page of a list of `total` entries.
+pub(super) fn page_of(content: Vec<Value>, total: usize, index: usize, size: usize) -> Value {
     let is_empty = content.is_empty();
     json!({
-        "totalPages": found.len().div_ceil(size),
-        "totalItems": found.len(),
+        "totalPages": total.div_ceil(size),
+        "totalItems": total,
         "pageItemCount": content.len(),
         "pageSize": size,
         "content": content,

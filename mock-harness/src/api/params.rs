@@ -1,7 +1,5 @@
 //! What a request brings beside its path: the query, and the body.
 
-use std::collections::BTreeMap;
-
 use axum::extract::{FromRequest, FromRequestParts, Path, Request, rejection::BytesRejection};
 use bytes::Bytes;
 use http::{StatusCode, Uri, request::Parts};
@@ -10,21 +8,24 @@ use serde_json::Value;
 use super::envelope::ApiError;
 use crate::account::{EntityRef, Refusal, Scope};
 
-/// The query's parameters; of a name given twice the first counts.
+/// The query's parameters, in their order.
 #[derive(Clone, Debug, Default)]
-pub(crate) struct Params(BTreeMap<String, String>);
+pub(crate) struct Params(Vec<(String, String)>);
 
 impl Params {
     pub(crate) fn of(uri: &Uri) -> Self {
-        let mut params = BTreeMap::new();
-        for (key, value) in url::form_urlencoded::parse(uri.query().unwrap_or_default().as_bytes()) {
-            params.entry(key.into_owned()).or_insert_with(|| value.into_owned());
-        }
-        Self(params)
+        Self(url::form_urlencoded::parse(uri.query().unwrap_or_default().as_bytes()).into_owned().collect())
     }
 
+    /// A parameter that is not empty; of one given twice the first counts.
     pub(crate) fn get(&self, key: &str) -> Option<&str> {
-        self.0.get(key).map(String::as_str).filter(|value| !value.is_empty())
+        let (_, value) = self.0.iter().find(|(name, _)| name == key)?;
+        Some(value.as_str()).filter(|value| !value.is_empty())
+    }
+
+    /// Every value of a parameter that may be given several times.
+    pub(crate) fn all<'a>(&'a self, key: &'a str) -> impl Iterator<Item = &'a str> {
+        self.0.iter().filter(move |(name, value)| name == key && !value.is_empty()).map(|(_, value)| value.as_str())
     }
 
     pub(crate) fn flag(&self, key: &str) -> bool {

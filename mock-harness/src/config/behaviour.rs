@@ -23,8 +23,16 @@ pub struct Behaviour {
     pub rate_limit_body: RateLimitBody,
     /// Below which prefixes the delegate selectors are served. Default: `both`.
     pub manager_prefix: ManagerPrefix,
-    /// Whether `forceDelete=true` is enabled for the account. Default: `disabled`.
-    pub force_delete: ForceDelete,
+    /// What a create of an identifier that is taken is told. Default: `invalid-request`.
+    pub duplicate_identifier: DuplicateIdentifier,
+    /// How the message about a missing secret is put together. Default: `nested`.
+    pub missing_secret_prefix: SecretPrefix,
+    /// The body that a key that is not valid is refused with. Default: `error-dto`.
+    pub invalid_key_body: InvalidKeyBody,
+    /// Whether connectors are answered with fields of newer servers. Default: `none`.
+    pub extra_fields: ExtraFields,
+    /// Whether answers about connectors have fields without a value. Default: `sent`.
+    pub nulls: Nulls,
 }
 
 /// The status of GET on a missing connector (question 1).
@@ -109,13 +117,59 @@ pub enum ManagerPrefix {
     GatewayApi,
 }
 
-/// Whether `forceDelete=true` is enabled: the account setting `enable_force_delete`.
+/// What a create of an identifier that is taken is told.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize, JsonSchema)]
 #[serde(rename_all = "kebab-case")]
-pub enum ForceDelete {
-    /// The parameter is refused.
+pub enum DuplicateIdentifier {
+    /// `INVALID_REQUEST`, of the check that comes before.
     #[default]
-    Disabled,
-    /// References do not protect.
-    Enabled,
+    InvalidRequest,
+    /// `DUPLICATE_FIELD`, of the database: as if the check had found the identifier free and another request had been
+    /// faster. Here check and creation are one step, so that the race itself is never lost this way.
+    DuplicateField,
+}
+
+/// Where the message about a missing secret says `Invalid request:` (question 4).
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize, JsonSchema)]
+#[serde(rename_all = "kebab-case")]
+pub enum SecretPrefix {
+    /// At its beginning, and once more where the inner message begins, as in samples.
+    #[default]
+    Nested,
+    /// At its beginning only.
+    Outer,
+}
+
+/// The body that a key that is not valid is refused with, 401 (question 2).
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize, JsonSchema)]
+#[serde(rename_all = "kebab-case")]
+pub enum InvalidKeyBody {
+    /// The envelope of errors that the server itself has.
+    #[default]
+    ErrorDto,
+    /// The older envelope of the manager, which a gateway before it may answer with: `metaData`, `resource`,
+    /// `responseMessages`.
+    RestResponse,
+}
+
+/// Whether connectors are answered with fields of newer servers (question 3).
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize, JsonSchema)]
+#[serde(rename_all = "kebab-case")]
+pub enum ExtraFields {
+    /// They are not.
+    #[default]
+    None,
+    /// `uniqueId` and `parentUniqueId`.
+    UniqueIds,
+}
+
+/// Whether answers about connectors have fields without a value (question 3).
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize, JsonSchema)]
+#[serde(rename_all = "kebab-case")]
+pub enum Nulls {
+    /// As `null`.
+    #[default]
+    Sent,
+    /// They are left out.
+    Omitted,
 }

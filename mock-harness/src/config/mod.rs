@@ -1,15 +1,18 @@
 //! Configuration: what a platform is made of, and the switches for what is not known for certain.
 
+mod access;
 mod behaviour;
+mod governance;
 mod platform;
 mod world_preset;
 
+pub use access::{ApiKeyConfig, GrantConfig, Permission, PrincipalKind};
 pub use behaviour::{
-    Behaviour, DockerRuntimeOverride, ForceDelete, IgnoreTestConnection, ManagerPrefix, NoDelegate, NotFoundStatus,
-    RateLimitBody, TestedAt,
+    Behaviour, DockerRuntimeOverride, DuplicateIdentifier, ExtraFields, IgnoreTestConnection, InvalidKeyBody,
+    ManagerPrefix, NoDelegate, NotFoundStatus, Nulls, RateLimitBody, SecretPrefix, TestedAt,
 };
+pub use governance::{AuthType, PolicyConfig, PolicySeverity, SettingsConfig};
 pub use platform::{
-    ApiKeyConfig, ApiLimitsConfig, DelegateConfig, HarnessImage, OrganizationConfig, Permission, PlatformConfig,
-    PrincipalKind, SecretConfig,
+    ApiLimitsConfig, DelegateConfig, HarnessImage, ImageOverrides, OrganizationConfig, PlatformConfig, SecretConfig,
 };
 pub use world_preset::{DefaultImages, WorldPreset, over_preset};

@@ -7,10 +7,10 @@ use std::{collections::BTreeMap, net::IpAddr, time::Duration};
 
 use oci::PullLimit;
 use schemars::JsonSchema;
-use serde::{Deserialize, Deserializer, Serialize, de};
-use testbed::{Secret, Timestamp};
+use serde::{Deserialize, Deserializer, de};
+use testbed::Secret;
 
-use super::{Behaviour, WorldPreset};
+use super::{ApiKeyConfig, Behaviour, PolicyConfig, SettingsConfig, WorldPreset, access::admin};
 
 /// The account, and everything in it at the start.
 #[derive(Clone, Debug, Deserialize, JsonSchema)]
@@ -42,6 +42,13 @@ pub struct PlatformConfig {
     pub images: BTreeMap<String, String>,
     /// The API's own limits. Default: none.
     pub api_limits: ApiLimitsConfig,
+    /// Images of the account in the place of Harness's own, as `update-config` of the execution-config API sets them. Default:
+    /// none.
+    pub image_overrides: ImageOverrides,
+    /// Settings of the account. Default: as Harness has them.
+    pub settings: SettingsConfig,
+    /// Policies that connectors are held to when they are saved over the API. Default: none.
+    pub governance: Vec<PolicyConfig>,
     /// What is not known for certain about the real platform, as switches.
     pub behaviour: Behaviour,
 }
@@ -64,79 +71,6 @@ pub struct ApiLimitsConfig {
 fn limit<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<PullLimit>, D::Error> {
     let text = Option::<String>::deserialize(deserializer)?;
     text.map(|text| text.parse().map_err(de::Error::custom)).transpose()
-}
-
-/// One API key.
-#[derive(Clone, Debug, Deserialize, JsonSchema)]
-#[serde(rename_all = "kebab-case", deny_unknown_fields, expecting = "an API key")]
-pub struct ApiKeyConfig {
-    /// The key as it is sent in `x-api-key`: `pat.<account>.<id>.<secret>`, or `sat.` for a service account.
-    pub token: Secret,
-    /// Whose key it is. Default: `admin`.
-    #[serde(default = "admin")]
-    pub principal: String,
-    /// What the owner is. Default: `user`.
-    #[serde(default)]
-    pub kind: PrincipalKind,
-    /// What the key may do. Default: everything.
-    #[serde(default = "Permission::all")]
-    pub permissions: Vec<Permission>,
-    /// When it stops being valid, in policy time. Default: never.
-    #[serde(default)]
-    #[schemars(with = "Option<String>")]
-    pub expires: Option<Timestamp>,
-}
-
-/// What owns an API key.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize, JsonSchema)]
-#[serde(rename_all = "kebab-case")]
-pub enum PrincipalKind {
-    /// A person: keys begin with `pat.`.
-    #[default]
-    User,
-    /// A service account: keys begin with `sat.`.
-    ServiceAccount,
-}
-
-/// A permission of an API key, by its name in Harness.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Deserialize, Serialize, JsonSchema)]
-pub enum Permission {
-    /// See connectors.
-    #[serde(rename = "core_connector_view")]
-    ConnectorView,
-    /// Create and change connectors.
-    #[serde(rename = "core_connector_edit")]
-    ConnectorEdit,
-    /// Delete connectors.
-    #[serde(rename = "core_connector_delete")]
-    ConnectorDelete,
-    /// Use and test connectors.
-    #[serde(rename = "core_connector_access")]
-    ConnectorAccess,
-    /// See secrets, never their values.
-    #[serde(rename = "core_secret_view")]
-    SecretView,
-    /// Create and change secrets.
-    #[serde(rename = "core_secret_edit")]
-    SecretEdit,
-    /// Delete secrets.
-    #[serde(rename = "core_secret_delete")]
-    SecretDelete,
-    /// Use secrets.
-    #[serde(rename = "core_secret_access")]
-    SecretAccess,
-    /// Run pipelines.
-    #[serde(rename = "core_pipeline_execute")]
-    PipelineExecute,
-    /// See delegates, and the names of their tokens.
-    #[serde(rename = "core_delegate_view")]
-    DelegateView,
-    /// Change delegates' tags, make tokens and see their values.
-    #[serde(rename = "core_delegate_edit")]
-    DelegateEdit,
-    /// Delete delegates, revoke tokens.
-    #[serde(rename = "core_delegate_delete")]
-    DelegateDelete,
 }
 
 /// An organisation.
@@ -222,6 +156,16 @@ pub struct SecretConfig {
     pub value: Secret,
 }
 
+/// The images of an account, by field name, each a full `image:tag`.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Deserialize, JsonSchema)]
+#[serde(rename_all = "kebab-case", deny_unknown_fields, default, expecting = "images of an account")]
+pub struct ImageOverrides {
+    /// On Kubernetes. Default: none.
+    pub k8: BTreeMap<String, String>,
+    /// On VMs, Harness Cloud and local runners. Default: none.
+    pub vm: BTreeMap<String, String>,
+}
+
 /// What became of the connector that Harness makes at account set-up. Source: facts/harness A4.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize, JsonSchema)]
 #[serde(rename_all = "kebab-case")]
@@ -245,8 +189,9 @@ impl Default for PlatformConfig {
             api_keys: vec![ApiKeyConfig {
                 token: Secret::new("pat.acme.default.0123456789abcdefghij"),
                 principal: admin(),
-                kind: PrincipalKind::User,
-                permissions: Permission::all(),
+                kind: None,
+                permissions: None,
+                grants: Vec::new(),
                 expires: None,
             }],
             organizations: vec![OrganizationConfig {
@@ -260,65 +205,10 @@ impl Default for PlatformConfig {
             default_internal_image_connector: String::from("account.harnessImage"),
             images: BTreeMap::new(),
             api_limits: ApiLimitsConfig::default(),
+            image_overrides: ImageOverrides::default(),
+            settings: SettingsConfig::default(),
+            governance: Vec::new(),
             behaviour: Behaviour::default(),
-        }
-    }
-}
-
-impl Permission {
-    /// Every permission there is.
-    pub fn all() -> Vec<Self> {
-        vec![
-            Self::ConnectorView,
-            Self::ConnectorEdit,
-            Self::ConnectorDelete,
-            Self::ConnectorAccess,
-            Self::SecretView,
-            Self::SecretEdit,
-            Self::SecretDelete,
-            Self::SecretAccess,
-            Self::PipelineExecute,
-            Self::DelegateView,
-            Self::DelegateEdit,
-            Self::DelegateDelete,
-        ]
-    }
-
-    /// Its name in Harness: `core_connector_edit`.
-    pub fn name(self) -> &'static str {
-        match self {
-            Self::ConnectorView => "core_connector_view",
-            Self::ConnectorEdit => "core_connector_edit",
-            Self::ConnectorDelete => "core_connector_delete",
-            Self::ConnectorAccess => "core_connector_access",
-            Self::SecretView => "core_secret_view",
-            Self::SecretEdit => "core_secret_edit",
-            Self::SecretDelete => "core_secret_delete",
-            Self::SecretAccess => "core_secret_access",
-            Self::PipelineExecute => "core_pipeline_execute",
-            Self::DelegateView => "core_delegate_view",
-            Self::DelegateEdit => "core_delegate_edit",
-            Self::DelegateDelete => "core_delegate_delete",
-        }
-    }
-
-    /// The kind of resource that it is about: `connector`.
-    pub fn resource(self) -> &'static str {
-        match self {
-            Self::ConnectorView | Self::ConnectorEdit | Self::ConnectorDelete | Self::ConnectorAccess => "connector",
-            Self::SecretView | Self::SecretEdit | Self::SecretDelete | Self::SecretAccess => "secret",
-            Self::PipelineExecute => "pipeline",
-            Self::DelegateView | Self::DelegateEdit | Self::DelegateDelete => "delegate",
-        }
-    }
-}
-
-impl PrincipalKind {
-    /// The kind as an error body writes it.
-    pub fn wire(self) -> &'static str {
-        match self {
-            Self::User => "USER",
-            Self::ServiceAccount => "SERVICE_ACCOUNT",
         }
     }
 }
@@ -350,10 +240,6 @@ fn default_token() -> String {
     String::from(crate::delegate::DEFAULT_TOKEN)
 }
 
-fn admin() -> String {
-    String::from("admin")
-}
-
 fn yes() -> bool {
     true
 }
@@ -363,6 +249,7 @@ mod tests {
     use testbed::{diagnostic::Source, yaml};
 
     use super::*;
+    use crate::config::Permission;
 
     #[test]
     fn a_section_of_a_scenario_file_is_read() {
@@ -382,7 +269,7 @@ behaviour: { not-found-status: 404, no-delegate: failure-200, docker-runtime-ove
 ",
         );
         let config: PlatformConfig = yaml::from_str(&file).unwrap_or_else(|complaints| panic!("{}", complaints[0]));
-        assert_eq!(config.api_keys[0].permissions, [Permission::ConnectorView]);
+        assert_eq!(config.api_keys[0].permissions, Some(vec![Permission::ConnectorView]));
         assert_eq!(config.behaviour.not_found_status, crate::config::NotFoundStatus::NotFound);
         assert!(crate::Account::from_config(&config).is_ok());
         assert!(!format!("{config:?}").contains("hunter2"));

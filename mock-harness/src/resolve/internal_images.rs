@@ -16,14 +16,19 @@ pub struct InternalImages<'a> {
 impl<'a> InternalImages<'a> {
     /// The images of a platform of that time, for pods, or for VMs, Cloud and local runners.
     pub fn new(world: WorldPreset, overrides: &'a BTreeMap<String, String>, kubernetes: bool) -> Self {
-        let images = world.default_images();
-        Self { defaults: if kubernetes { &images.kubernetes } else { &images.vm }, overrides }
+        Self { defaults: Self::defaults(world, kubernetes), overrides }
     }
 
     /// Whether the execution config of any known time has a field of this name.
     pub fn is_field(field: &str) -> bool {
         let images = WorldPreset::ALL.map(WorldPreset::default_images);
         images.iter().any(|images| images.kubernetes.contains_key(field) || images.vm.contains_key(field))
+    }
+
+    /// The images of an infrastructure at a time, by field, unless an account says otherwise.
+    pub fn defaults(world: WorldPreset, kubernetes: bool) -> &'static BTreeMap<String, String> {
+        let images = world.default_images();
+        if kubernetes { &images.kubernetes } else { &images.vm }
     }
 
     /// The image of a field, `image:tag`; none if this infrastructure does not use it.

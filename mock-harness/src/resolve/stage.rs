@@ -93,7 +93,8 @@ impl Context<'_> {
     fn resolve_images(&self, images: &mut Vec<ImageResolution>) -> Result<(), ResolveError> {
         let account = self.account;
         let is_kubernetes = self.stage.infrastructure.is_kubernetes();
-        let names = InternalImages::new(account.world(), account.image_overrides(), is_kubernetes);
+        let overrides = account.image_overrides(is_kubernetes);
+        let names = InternalImages::new(account.world(), &overrides, is_kubernetes);
         for container in list_containers(self.stage, &names) {
             images.push(self.resolve_image(container)?);
         }

@@ -156,10 +156,8 @@ async fn a_request_that_is_refused_is_told_why() {
     let (status, answer) = rig.ask("POST", CREATE, &"x".repeat((1 << 20) + 1)).await;
     assert_eq!((status, answer), (413, json!({ "code": 413, "message": "HTTP 413 Request Entity Too Large" })));
     let no_such_path = json!({ "code": 404, "message": "HTTP 404 Not Found" });
-    for path in ["nothing", "connectors/catalogue", "connectors/stats", "connectors/fieldValues"] {
-        let asked = rig.ask("GET", &format!("/ng/api/{path}?accountIdentifier=acme"), "").await;
-        assert_eq!(asked, (404, no_such_path.clone()), "{path}");
-    }
+    let asked = rig.ask("GET", "/ng/api/nothing?accountIdentifier=acme", "").await;
+    assert_eq!(asked, (404, no_such_path));
     let bytes = rig.ask("GET", "/ng/api/connectors/%ff?accountIdentifier=acme", "").await;
     assert_eq!(bytes, (400, json!({ "code": 400, "message": "HTTP 400 Bad Request" })));
 }

@@ -36,7 +36,7 @@ pub(crate) async fn list(State(platform): State<Platform>, caller: Caller, param
     let scope = params.scope();
     may_view(&caller, &scope)?;
     let now = platform.clock().now();
-    let is_told = caller.may(Permission::DelegateEdit);
+    let is_told = caller.may(Permission::DelegateEdit, &scope, None);
     let tokens = platform.account().delegate_tokens().list(&scope, params.get("name"));
     let shown: Vec<_> = tokens
         .iter()
