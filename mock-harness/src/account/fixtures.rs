@@ -11,9 +11,11 @@ use testbed::{Clock, Timestamp};
 use thiserror::Error;
 
 use super::{
-    Account, ApiKey, Connectivity, ConnectorDraft, Delegate, EntityRef, Refusal, Scope, SecretDraft, TestRecord,
+    Account, ApiKey, Connectivity, ConnectorDraft, Delegate, EntityRef, Refusal, Scope, SecretDraft, SecretSpec,
+    TestRecord,
     connector_type::category,
     images::{Images, no_such_field},
+    secret::BUILT_IN_MANAGER,
     settings::Settings,
     state::{Shared, State},
     validation::{identifier_error, unreadable},
@@ -178,11 +180,15 @@ fn add_secret(account: &Account, config: &SecretConfig, now: Timestamp) -> Resul
         name: config.identifier.clone(),
         description: None,
         tags: serde_json::Map::new(),
-        manager: String::from("harnessSecretManager"),
-        value_type: String::from("Inline"),
-        value: Some(config.value.clone()),
+        spec: SecretSpec::Text {
+            manager: String::from(BUILT_IN_MANAGER),
+            value_type: String::from("Inline"),
+            value: Some(config.value.clone()),
+            metadata: Value::Null,
+        },
+        owner: None,
     };
-    account.add_secret(draft, now).map(drop)
+    account.add_secret(draft, false, now).map(drop)
 }
 
 #[derive(Default)]

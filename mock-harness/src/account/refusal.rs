@@ -31,6 +31,9 @@ pub enum Refusal {
     /// Code `CONNECTOR_NOT_FOUND_EXCEPTION`.
     #[error("{0}")]
     NoConnector(String),
+    /// 404, code `ENTITY_NOT_FOUND`.
+    #[error("{0}")]
+    NoEntity(String),
     /// Code `DUPLICATE_FIELD`.
     #[error("{0}")]
     Duplicate(String),

@@ -1,27 +1,36 @@
-//! Text secrets: their drafts and their kept form. A value goes in and never comes out through the API.
+//! Secrets: their drafts and their kept form. A value goes in and never comes out through the API.
 //!
-//! Source: facts/harness D.
+//! Source: facts/harness D; what else a secret has, from the server's `SecretDTOV2`, December 2023.
 
 use serde_json::{Map, Value};
 use testbed::{Secret, Timestamp};
 
 use super::{
     Refusal, Scope,
+    connector_type::without_secrets,
     validation::{FieldErrors, object, tags, text, unreadable},
 };
+use crate::config::PrincipalKind;
 
-/// A text secret as it is kept.
+/// The built-in secret manager.
+pub(super) const BUILT_IN_MANAGER: &str = "harnessSecretManager";
+
+/// A secret as it is kept.
 #[derive(Clone, Debug)]
-pub struct SecretText {
+pub struct StoredSecret {
     /// What a request said about it.
     pub draft: SecretDraft,
     /// When it was made.
     pub created_at: Timestamp,
     /// When it was last changed.
     pub updated_at: Timestamp,
+    /// A number that grows with each change of a secret in the account.
+    pub revision: u64,
+    /// Whether it was made of YAML, and lacks the value that YAML cannot have.
+    pub is_draft: bool,
 }
 
-/// A text secret as a request body says it.
+/// A secret as a request body says it.
 #[derive(Clone, Debug)]
 pub struct SecretDraft {
     /// Where it lives.
@@ -34,20 +43,50 @@ pub struct SecretDraft {
     pub description: Option<String>,
     /// Its tags.
     pub tags: Map<String, Value>,
-    /// `secretManagerIdentifier`: `harnessSecretManager` is the built-in one.
-    pub manager: String,
-    /// `valueType`: `Inline`.
-    pub value_type: String,
-    /// Its value; an update may leave it as it was.
-    pub value: Option<Secret>,
+    /// What it is.
+    pub spec: SecretSpec,
+    /// Whose it alone is, if it is private.
+    pub owner: Option<(PrincipalKind, String)>,
+}
+
+/// What a secret is.
+#[derive(Clone, Debug)]
+pub enum SecretSpec {
+    /// `SecretText`.
+    Text {
+        /// `secretManagerIdentifier`: `harnessSecretManager` is the built-in one.
+        manager: String,
+        /// `valueType`: `Inline`, `Reference`, `CustomSecretManagerValues`.
+        value_type: String,
+        /// Its value; an update may leave it as it was.
+        value: Option<Secret>,
+        /// `additionalMetadata`.
+        metadata: Value,
+    },
+    /// `SecretFile`.
+    File {
+        /// `secretManagerIdentifier`.
+        manager: String,
+        /// Its content; an update may leave it as it was.
+        content: Option<Secret>,
+        /// `additionalMetadata`.
+        metadata: Value,
+    },
+    /// `SSHKey` and `WinRmCredentials`: they refer to other secrets.
+    Other {
+        /// The type.
+        kind: &'static str,
+        /// The spec as it came, without what looks like a secret in plain text.
+        spec: Value,
+    },
 }
 
 impl SecretDraft {
-    /// Reads a request body, `{"secret": {…}}`, of a request whose query names the scope `query`.
+    /// Reads a request body, `{"secret": {…}}`.
     ///
     /// # Errors
-    /// Fields break rules; the type is not `SecretText`; body and query name different scopes.
-    pub fn read(body: &Value, query: &Scope) -> Result<Self, Refusal> {
+    /// Fields break rules, or have a wrong type; there is no such type of secret.
+    pub fn read(body: &Value) -> Result<Self, Refusal> {
         let body = body.as_object().ok_or_else(unreadable)?;
         let mut errors = FieldErrors::default();
         let Some(body) = object(body, "secret")? else {
@@ -59,33 +98,90 @@ impl SecretDraft {
         let name = text(body, "name")?.unwrap_or_default();
         errors.check_name(&name);
         errors.check_identifier(&identifier);
-        let spec = object(body, "spec")?;
-        match text(body, "type")?.as_deref() {
-            None => errors.add("type", "must not be null"),
-            Some("SecretText") => {}
-            // The other types exist, and this mock has no use for them.
-            Some(_) => return Err(unreadable()),
+        let kind = text(body, "type")?;
+        if kind.is_none() {
+            errors.add("type", "must not be null");
         }
+        let spec = object(body, "spec")?;
         if spec.is_none() {
             errors.add("spec", "must not be null");
         }
-        errors.finish()?;
-        let empty = Map::new();
-        let spec = spec.unwrap_or(&empty);
+        let spec = SecretSpec::read(kind.as_deref().unwrap_or("SecretText"), spec.unwrap_or(&Map::new()))?;
         let scope = Scope::new(text(body, "orgIdentifier")?.as_deref(), text(body, "projectIdentifier")?.as_deref());
-        if scope != *query {
-            return Err(Refusal::Invalid(String::from("Invalid request, scope in payload and params do not match.")));
+        let (description, tags) = (text(body, "description")?, tags(body, "tags")?);
+        errors.finish()?;
+        Ok(Self { scope, identifier, name, description, tags, spec, owner: None })
+    }
+
+    /// Refuses a draft of another scope than the query names.
+    ///
+    /// # Errors
+    /// It is of another one.
+    pub fn check_scope(&self, query: &Scope) -> Result<(), Refusal> {
+        if self.scope == *query {
+            return Ok(());
         }
-        Ok(Self {
-            scope,
-            identifier,
-            name,
-            description: text(body, "description")?,
-            tags: tags(body, "tags")?,
-            manager: text(spec, "secretManagerIdentifier")?.unwrap_or_else(|| String::from("harnessSecretManager")),
-            value_type: text(spec, "valueType")?.unwrap_or_else(|| String::from("Inline")),
-            value: text(spec, "value")?.map(Secret::new),
-        })
+        Err(Refusal::Invalid(String::from("Invalid request, scope in payload and params do not match.")))
+    }
+}
+
+impl SecretSpec {
+    fn read(kind: &str, spec: &Map<String, Value>) -> Result<Self, Refusal> {
+        let manager = || Ok(text(spec, "secretManagerIdentifier")?.unwrap_or_else(|| String::from(BUILT_IN_MANAGER)));
+        let metadata = || match object(spec, "additionalMetadata")? {
+            Some(metadata) => Ok(Value::Object(without_secrets(metadata))),
+            None => Ok(Value::Null),
+        };
+        let other = |kind| Ok(Self::Other { kind, spec: Value::Object(without_secrets(spec)) });
+        match kind {
+            "SecretText" => {
+                let value_type = text(spec, "valueType")?.unwrap_or_else(|| String::from("Inline"));
+                if !matches!(value_type.as_str(), "Inline" | "Reference" | "CustomSecretManagerValues") {
+                    return Err(unreadable());
+                }
+                let value = text(spec, "value")?.map(Secret::new);
+                Ok(Self::Text { manager: manager()?, value_type, value, metadata: metadata()? })
+            }
+            "SecretFile" => Ok(Self::File { manager: manager()?, content: None, metadata: metadata()? }),
+            "SSHKey" => other("SSHKey"),
+            "WinRmCredentials" => other("WinRmCredentials"),
+            _ => Err(unreadable()),
+        }
+    }
+
+    /// The type on the wire.
+    pub fn kind(&self) -> &'static str {
+        match self {
+            Self::Text { .. } => "SecretText",
+            Self::File { .. } => "SecretFile",
+            Self::Other { kind, .. } => kind,
+        }
+    }
+
+    /// The secret manager that holds it, if one does.
+    pub fn manager(&self) -> Option<&str> {
+        match self {
+            Self::Text { manager, .. } | Self::File { manager, .. } => Some(manager),
+            Self::Other { .. } => None,
+        }
+    }
+
+    /// Its value, or a file's content.
+    pub fn value(&self) -> Option<&Secret> {
+        match self {
+            Self::Text { value, .. } => value.as_ref(),
+            Self::File { content, .. } => content.as_ref(),
+            Self::Other { .. } => None,
+        }
+    }
+
+    /// Where the value goes, if it can have one.
+    pub(super) fn value_mut(&mut self) -> Option<&mut Option<Secret>> {
+        match self {
+            Self::Text { value, .. } => Some(value),
+            Self::File { content, .. } => Some(content),
+            Self::Other { .. } => None,
+        }
     }
 }
 

@@ -12,7 +12,7 @@ use rand::Rng;
 use testbed::Timestamp;
 
 use super::{
-    ApiKey, ConnectorDraft, Delegate, EntityRef, Refusal, Scope, SecretText, TokenProblem,
+    ApiKey, ConnectorDraft, Delegate, EntityRef, Refusal, Scope, StoredSecret, TokenProblem,
     connectors::Connectors,
     governance::{Verdict, evaluate},
     images::Images,
@@ -46,7 +46,9 @@ pub(super) struct State {
     pub(super) keys: HashMap<String, Arc<ApiKey>>,
     pub(super) organizations: BTreeMap<String, BTreeSet<String>>,
     pub(super) connectors: Connectors,
-    pub(super) secrets: BTreeMap<EntityRef, SecretText>,
+    pub(super) secrets: BTreeMap<EntityRef, Arc<StoredSecret>>,
+    /// How often a secret was made or changed.
+    pub(super) n_secret_changes: u64,
     pub(super) settings: Settings,
     pub(super) images: Images,
     /// Stored pipelines, and the connectors that they name.

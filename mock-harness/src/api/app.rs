@@ -30,8 +30,14 @@ pub(crate) fn app(platform: Platform) -> Router {
         .route("/ng/api/connectors/testConnection/{identifier}", post(connectors::test_connection))
         .route("/ng/api/connectors/testGitRepoConnection/{identifier}", post(connectors::test_git_connection))
         .route("/ng/api/connectors/{identifier}", get(connectors::get).delete(connectors::delete))
-        .route("/ng/api/v2/secrets", post(secrets::create))
+        .route("/ng/api/v2/secrets", post(secrets::create).get(secrets::list_of_query))
         .route("/ng/api/v2/secrets/list", post(secrets::list))
+        .route("/ng/api/v2/secrets/yaml", post(secrets::create_of_yaml))
+        .route("/ng/api/v2/secrets/files", post(secrets::create_file))
+        .route("/ng/api/v2/secrets/files/{identifier}", put(secrets::update_file))
+        .route("/ng/api/v2/secrets/validate", post(secrets::validate))
+        .route("/ng/api/v2/secrets/validateUniqueIdentifier/{identifier}", get(secrets::validate_unique_identifier))
+        .route("/ng/api/v2/secrets/{identifier}/yaml", put(secrets::update_of_yaml))
         .route("/ng/api/v2/secrets/{identifier}", get(secrets::get).put(secrets::update).delete(secrets::delete))
         .route("/ng/api/organizations", post(organizations::create_organization).get(organizations::list_organizations))
         .route("/ng/api/organizations/{identifier}", get(organizations::get_organization))
@@ -93,7 +99,11 @@ pub(super) fn operation(method: &Method, route: &str) -> &'static str {
         (_, "/ng/api/connectors/fieldValues") => "connectors.field-values",
         ("DELETE", "/ng/api/connectors/{identifier}") => "connectors.delete",
         (_, "/ng/api/connectors/{identifier}") => "connectors.get",
-        (_, "/ng/api/v2/secrets") => "secrets.create",
+        ("GET", "/ng/api/v2/secrets") => "secrets.list",
+        (_, "/ng/api/v2/secrets" | "/ng/api/v2/secrets/yaml" | "/ng/api/v2/secrets/files") => "secrets.create",
+        (_, "/ng/api/v2/secrets/{identifier}/yaml" | "/ng/api/v2/secrets/files/{identifier}") => "secrets.update",
+        (_, "/ng/api/v2/secrets/validate") => "secrets.validate",
+        (_, "/ng/api/v2/secrets/validateUniqueIdentifier/{identifier}") => "secrets.validate-unique-identifier",
         (_, "/ng/api/v2/secrets/list") => "secrets.list",
         ("PUT", "/ng/api/v2/secrets/{identifier}") => "secrets.update",
         ("DELETE", "/ng/api/v2/secrets/{identifier}") => "secrets.delete",

@@ -14,7 +14,7 @@ use super::{
 };
 use crate::{
     account::{ApiKey, Scope},
-    config::{InvalidKeyBody, Permission},
+    config::{InvalidKeyBody, Permission, PrincipalKind},
     platform::Platform,
 };
 
@@ -54,6 +54,11 @@ impl Caller {
     /// What the key's owner is, as the wire has it, and who.
     pub(crate) fn kind_and_principal(&self) -> (&'static str, String) {
         (self.key.kind.wire(), self.key.principal.clone())
+    }
+
+    /// What the caller is, and who.
+    pub(crate) fn owner(&self) -> (PrincipalKind, String) {
+        (self.key.kind, self.key.principal.clone())
     }
 
     /// Whether the caller may do this in `scope`: with the resource `identifier`, or with all of them.

@@ -33,6 +33,8 @@ pub(crate) enum ApiError {
     InvalidToken(InvalidKeyBody),
     /// 400: the request names no account.
     NoAccount,
+    /// 403: the resource is private, and another's.
+    NotAuthorized,
     /// 403: the key may not do this.
     Denied(Box<Denied>),
     /// An `ErrorDTO` with several messages, the last of which is the cause.
@@ -106,6 +108,7 @@ impl ApiError {
             Self::Refused(refusal) => refused(refusal),
             Self::InvalidToken(body) => invalid_token(body),
             Self::NoAccount => invalid_request("Account detail is not present in the request"),
+            Self::NotAuthorized => error(StatusCode::FORBIDDEN, "NG_ACCESS_DENIED", "Not authorized"),
             Self::Denied(denied) => denied.into_reply(),
             Self::Messages(messages) => messages.into_reply(),
             Self::Framework { status, message } => framework(status, &message),
@@ -150,6 +153,7 @@ fn refused(refusal: Refusal) -> Reply {
         Refusal::Invalid(_) => invalid_request(&message),
         Refusal::NotFound(_) => failure(StatusCode::BAD_REQUEST, "RESOURCE_NOT_FOUND_EXCEPTION", &message, Value::Null),
         Refusal::NoConnector(_) => error(StatusCode::BAD_REQUEST, "CONNECTOR_NOT_FOUND_EXCEPTION", &message),
+        Refusal::NoEntity(_) => error(StatusCode::NOT_FOUND, "ENTITY_NOT_FOUND", &message),
         Refusal::Duplicate(_) => error(StatusCode::BAD_REQUEST, "DUPLICATE_FIELD", &message),
         Refusal::Referenced(_) => error(StatusCode::BAD_REQUEST, "ENTITY_REFERENCE_EXCEPTION", &message),
     }

@@ -14,6 +14,7 @@ mod exchange;
 mod execution_config;
 mod executions;
 mod limit;
+mod multipart;
 mod organizations;
 mod page;
 mod params;

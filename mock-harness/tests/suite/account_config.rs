@@ -1,0 +1,126 @@
+//! What is set for the account: images, settings; organisations and projects.
+
+use crate::rig::{Rig, config};
+use serde_json::{Value, json};
+
+fn images(call: &str) -> String {
+    format!("/gateway/ci/execution-config/{call}?accountIdentifier=acme&infra=K8")
+}
+
+#[tokio::test]
+async fn images_are_set_reset_and_told() {
+    let rig = Rig::start(config(json!({}))).await;
+    let (status, answer) = rig.ask("GET", &images("get-default-config"), "").await;
+    let known = [
+        ("addonTag", "harness/ci-addon:1.18.27"),
+        ("liteEngineTag", "harness/ci-lite-engine:1.18.27"),
+        ("gitCloneTag", "harness/drone-git:1.7.20-rootless"),
+        ("buildAndPushDockerRegistryTag", "plugins/kaniko:1.13.9"),
+        ("buildAndPushECRTag", "plugins/kaniko-ecr:1.13.9"),
+        ("buildAndPushACRTag", "plugins/kaniko-acr:1.13.9"),
+        ("buildAndPushGCRTag", "plugins/kaniko-gcr:1.13.9"),
+        ("buildAndPushGARTag", "plugins/kaniko-gcr:1.13.9"),
+        ("gcsUploadTag", "plugins/gcs:1.6.10"),
+        ("s3UploadTag", "plugins/s3:1.8.0"),
+        ("artifactoryUploadTag", "plugins/artifactory:1.8.6"),
+        ("cacheGCSTag", "plugins/cache:1.10.8"),
+        ("cacheS3Tag", "plugins/cache:1.10.8"),
+        ("securityTag", "harness/sto-plugin:latest"),
+    ];
+    assert_eq!(status, 200);
+    let told: Vec<_> = answer["data"].as_object().unwrap().iter().take(known.len()).collect();
+    let known: Vec<_> = known.iter().map(|(field, image)| (String::from(*field), json!(image))).collect();
+    assert_eq!(told, known.iter().map(|(field, image)| (field, image)).collect::<Vec<_>>());
+
+    let customer = images("get-customer-config");
+    assert_eq!(rig.ask("GET", &customer, "").await.1["data"], json!({}));
+    let change = json!([{ "field": "gitCloneTag", "value": "mirror/harness/drone-git:1.7.20" },
+                        { "field": "addonTag", "value": "harness/ci-addon:1.15.1" }]);
+    assert_eq!(rig.ask("POST", &images("update-config"), &change.to_string()).await.1["data"], true);
+    let set = json!({ "addonTag": "harness/ci-addon:1.15.1", "gitCloneTag": "mirror/harness/drone-git:1.7.20" });
+    assert_eq!(rig.ask("GET", &customer, "").await.1["data"], set);
+    let (_, all) = rig.ask("GET", &format!("{customer}&overridesOnly=false"), "").await;
+    assert_eq!(all["data"]["gitCloneTag"], "mirror/harness/drone-git:1.7.20");
+    assert_eq!(all["data"]["securityTag"], "harness/sto-plugin:latest");
+    let vm = customer.replace("K8", "VM");
+    assert_eq!(rig.ask("GET", &vm, "").await.1["data"], json!({}), "each infrastructure has its own");
+    // More than two minor versions behind, and no major one.
+    let base = "/ci/execution-config?accountIdentifier=acme";
+    let old = json!([{ "tag": "AddonImage", "version": "harness/ci-addon:1.15.1" }]);
+    assert_eq!(rig.ask("GET", base, "").await.1["data"], old);
+    assert_eq!(rig.ask("GET", &images("get-deprecated-config"), "").await.1["data"], json!({}));
+    let reset = json!([{ "field": "addonTag" }]).to_string();
+    assert_eq!(rig.ask("POST", &images("reset-config"), &reset).await.1["data"], true);
+    assert_eq!(rig.ask("GET", base, "").await.1["data"], json!([]));
+    assert_eq!(rig.harness.account().image_overrides(true)["gitCloneTag"], "mirror/harness/drone-git:1.7.20");
+    assert_eq!(rig.ask("DELETE", base, "").await.1["data"], true);
+    assert_eq!(rig.ask("GET", &customer, "").await.1["data"], json!({}));
+}
+
+#[tokio::test]
+async fn images_that_there_are_not_are_refused() {
+    let rig = Rig::start(config(json!({}))).await;
+    let message = async |path: &str, body: Value| {
+        let (status, answer) = rig.ask("POST", path, &body.to_string()).await;
+        (status, answer["message"].as_str().unwrap().to_owned())
+    };
+    let update = images("update-config");
+    let odd = json!([{ "field": "gitCloneTag", "value": "x:1" }, { "field": "odd", "value": "x:1" }]);
+    let told = message(&update, odd).await;
+    assert_eq!(told, (400, String::from("Invalid request: Field odd does not exist for infra type: K8")));
+    assert_eq!(rig.ask("GET", &images("get-customer-config"), "").await.1["data"], json!({}), "all or nothing");
+    let addon = json!([{ "field": "addonTag", "value": "x:1" }]);
+    let told = message(&update.replace("K8", "VM"), addon.clone()).await;
+    assert_eq!(told.1, "Invalid request: Field addonTag does not exist for infra type: VM");
+    let told = message(&update.replace("K8", "DOCKER"), addon.clone()).await;
+    assert_eq!(told.1, "Invalid request: Config not supported for infra type: DOCKER");
+    let told = message(&update.replace("&infra=K8", ""), addon).await;
+    assert_eq!(told.1, "infra: must not be null");
+    assert_eq!(message(&update, json!({})).await.1, "Unable to process JSON");
+    let limited = Rig::start(config(json!({ "api-keys": [
+        { "token": "pat.acme.a.b", "permissions": ["core_account_view"] },
+    ] })))
+    .await;
+    assert_eq!(limited.ask("GET", &images("get-default-config"), "").await.0, 200);
+    assert_eq!(limited.ask("POST", &update, "[]").await.0, 403);
+}
+
+#[tokio::test]
+async fn settings_are_told_and_set() {
+    let rig = Rig::start(config(json!({ "settings": { "disable_harness_built_in_secret_manager": true } }))).await;
+    let one = "/ng/api/settings/enable_force_delete?accountIdentifier=acme";
+    assert_eq!(rig.ask("GET", one, "").await.1["data"], json!({ "valueType": "BOOLEAN", "value": "false" }));
+    let all = "/ng/api/settings?accountIdentifier=acme";
+    let change = |value: &str, kind: &str| {
+        json!([{ "identifier": "enable_force_delete", "value": value, "allowOverrides": false, "updateType": kind },
+               { "identifier": "odd", "value": "x", "allowOverrides": false, "updateType": "UPDATE" }])
+        .to_string()
+    };
+    let (status, answer) = rig.ask("PUT", all, &change("true", "UPDATE")).await;
+    let setting = json!({
+        "identifier": "enable_force_delete", "name": "Enable Force Delete of Harness Resources", "orgIdentifier": null,
+        "projectIdentifier": null, "category": "CORE", "groupIdentifier": null, "valueType": "BOOLEAN",
+        "allowedValues": null, "allowOverrides": false, "value": "true", "defaultValue": "false",
+        "settingSource": "ACCOUNT", "isSettingEditable": true, "allowedScopes": ["ACCOUNT"]
+    });
+    let expect = json!([
+        { "identifier": "enable_force_delete", "setting": setting, "lastModifiedAt": 1_767_225_600_000_u64,
+          "updateStatus": true, "errorMessage": null },
+        { "identifier": "odd", "setting": null, "lastModifiedAt": null, "updateStatus": false,
+          "errorMessage": "Setting [odd] is invalid or is not applicable in the scope" },
+    ]);
+    assert_eq!((status, &answer["data"]), (200, &expect));
+    assert_eq!(rig.ask("GET", one, "").await.1["data"]["value"], "true");
+    let (_, listed) = rig.ask("GET", &format!("{all}&category=CORE"), "").await;
+    assert_eq!(listed["data"], json!([{ "setting": setting, "lastModifiedAt": 1_767_225_600_000_u64 }]));
+    let (_, answer) = rig.ask("PUT", all, &change("", "RESTORE")).await;
+    assert_eq!(answer["data"][0]["setting"]["settingSource"], "DEFAULT");
+    assert_eq!(rig.ask("PUT", all, &change("perhaps", "UPDATE")).await.1["data"][0]["updateStatus"], false);
+    assert_eq!(rig.ask("PUT", all, &change("true", "ODD")).await.0, 400);
+    let secret =
+        json!({ "secret": { "type": "SecretText", "name": "s", "identifier": "s", "spec": { "value": "v" } } });
+    assert_eq!(
+        rig.ask("POST", "/ng/api/v2/secrets?accountIdentifier=acme", &secret.to_string()).await.1["message"],
+        "Invalid request: Built-in Harness Secret Manager cannot be used to create Secret as it has been disabled."
+    );
+}
