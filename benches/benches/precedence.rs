@@ -41,7 +41,8 @@ fn precedence(c: &mut Criterion) {
 
 fn account(scenario: &str) -> Account {
     let file = workspace().join("scenarios/connectors").join(scenario);
-    load_account(Some(&file)).unwrap_or_else(|complaints| panic!("{}: {complaints:?}", file.display()))
+    let loaded = load_account(std::slice::from_ref(&file));
+    loaded.unwrap_or_else(|complaints| panic!("{}: {complaints:?}", file.display())).account
 }
 
 fn read(pipeline: &str) -> Source {

@@ -52,6 +52,14 @@ pub(crate) fn shows_progress() -> bool {
     io::stderr().is_terminal() && !is_set("CI") && !is_dumb
 }
 
+/// How many columns standard output has; none if it is no terminal, so that nothing has to fit.
+pub(crate) fn width() -> Option<usize> {
+    if !io::stdout().is_terminal() {
+        return None;
+    }
+    terminal_size::terminal_size().map(|(terminal_size::Width(width), _)| usize::from(width))
+}
+
 /// Logs to standard error: warnings, or more with `verbose`. `PULLRIG_LOG` overrules it.
 pub(crate) fn start_log(verbose: u8) {
     let level = match verbose {

@@ -143,10 +143,15 @@ pub(crate) fn account(
     source: &Source,
     section: Option<&Node>,
 ) -> Result<Account, Vec<Diagnostic>> {
-    let place = |at: &str| locate(section, at).or(section.map(first_line)).unwrap_or_default();
+    let place = |at: &str| section.map(|section| place(section, at)).unwrap_or_default();
     Account::from_config(config).map_err(|errors| {
         errors.into_iter().map(|error| Diagnostic::at(source, place(&error.at), error.message)).collect()
     })
+}
+
+/// The place of what `path` leads to below `section`, or else its begin.
+pub(crate) fn place(section: &Node, path: &str) -> Span {
+    locate(Some(section), path).unwrap_or_else(|| first_line(section))
 }
 
 struct Planner<'a> {

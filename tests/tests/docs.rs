@@ -26,6 +26,7 @@ fn links_lead_to_files() {
         "docs/conformance.md",
         "docs/performance.md",
         "docs/reproduce-throttling.md",
+        "docs/resolve.md",
     ] {
         let text = read(document);
         let folder = workspace().join(document).parent().map(Path::to_path_buf).unwrap_or_default();
@@ -36,6 +37,14 @@ fn links_lead_to_files() {
                 assert!(folder.join(file).exists(), "{document} links to {link}");
             }
         }
+    }
+}
+
+#[test]
+fn every_warning_of_resolve_is_explained() {
+    let explained = read("docs/resolve.md");
+    for code in mock_harness::resolve::WarningCode::ALL {
+        assert!(explained.contains(&format!("| `{code}` |")), "docs/resolve.md does not explain `{code}`");
     }
 }
 

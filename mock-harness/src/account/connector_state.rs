@@ -39,9 +39,10 @@ impl Account {
         self.state().connectors.page(query, may_see)
     }
 
-    /// Whether an organisation or a project has a connector called `identifier`; resolution never sees it by itself.
-    pub fn connector_below_account(&self, identifier: &str) -> Option<EntityRef> {
-        self.state().connectors.below_account(identifier)
+    /// All connectors called `identifier`, wherever they live and in whatever case; resolution never looks at more than
+    /// the one that a reference means.
+    pub fn connectors_called(&self, identifier: &str) -> Vec<EntityRef> {
+        self.state().connectors.called(identifier)
     }
 
     /// Makes a connector.

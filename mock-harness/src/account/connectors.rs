@@ -10,7 +10,7 @@ use std::{
 };
 
 use super::{
-    Connector, ConnectorFilter, EntityRef, Level, Scope,
+    Connector, ConnectorFilter, EntityRef, Scope,
     connector_filter::{SortField, SortOrder, search_text},
 };
 
@@ -91,11 +91,15 @@ impl Connectors {
         removed.is_some_and(|revision| scope.by_change.remove(&revision).is_some())
     }
 
-    /// A connector of this identifier in an organisation or a project.
-    pub(super) fn below_account(&self, identifier: &str) -> Option<EntityRef> {
-        let mut scopes = self.scopes.iter().filter(|(scope, _)| scope.level() != Level::Account);
-        let (scope, _) = scopes.find(|(_, inner)| inner.by_identifier.contains_key(identifier))?;
-        Some(EntityRef { scope: scope.clone(), identifier: String::from(identifier) })
+    /// All connectors of this identifier, wherever they live and in whatever case.
+    pub(super) fn called(&self, identifier: &str) -> Vec<EntityRef> {
+        let mut found = Vec::new();
+        for (scope, inner) in &self.scopes {
+            let names = inner.by_identifier.keys().filter(|name| name.eq_ignore_ascii_case(identifier));
+            found.extend(names.map(|name| EntityRef { scope: scope.clone(), identifier: name.clone() }));
+        }
+        found.sort();
+        found
     }
 
     /// All connectors of one scope, the last changed first.

@@ -2,6 +2,7 @@
 //!
 //! Source: facts/harness A1 (rules 1 to 5), A2 (where the override may live), A3 (edge cases).
 
+use serde::Serialize;
 use testbed::journal::{ConnectorChoice, ConnectorReason};
 
 use super::ResolveError;
@@ -27,6 +28,29 @@ const KNOWN_TYPES: [&str; 12] = [
     "Artifactory",
 ];
 
+/// A rule of the decision table that was tried.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct RuleTried {
+    /// Its number.
+    pub rule: u8,
+    /// What it saw, and what came of that.
+    pub saw: String,
+    /// What came of it.
+    pub outcome: RuleOutcome,
+}
+
+/// What came of a rule.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum RuleOutcome {
+    /// It decided.
+    Decides,
+    /// It has nothing to say.
+    Passes,
+    /// The stage fails by it.
+    Fails,
+}
+
 /// The choice for a stage on `infrastructure`, and the connector itself.
 ///
 /// # Errors
@@ -37,24 +61,74 @@ pub fn choose_connector(
     infrastructure: &Infrastructure,
     scope: &Scope,
 ) -> Result<(ConnectorChoice, Option<Connector>), ResolveError> {
+    choose_and_tell(account, infrastructure, scope, &mut Vec::new())
+}
+
+/// The same, with the rules that were tried.
+pub(super) fn choose_and_tell(
+    account: &Account,
+    infrastructure: &Infrastructure,
+    scope: &Scope,
+    rules: &mut Vec<RuleTried>,
+) -> Result<(ConnectorChoice, Option<Connector>), ResolveError> {
+    let mut tell = |rule, outcome, saw: String| rules.push(RuleTried { rule, saw, outcome });
     if let Some(text) = stage_override(account, infrastructure) {
-        let (reference, connector) = look_up(account, text, scope)?;
+        let found = look_up(account, text, scope);
+        let (outcome, came) = match &found {
+            Ok((reference, connector)) => (RuleOutcome::Decides, told_of(reference, connector)),
+            Err(error) => (RuleOutcome::Fails, error.to_string()),
+        };
+        tell(1, outcome, format!("the stage says `harnessImageConnectorRef: {text}`: {came}"));
+        let (reference, connector) = found?;
         let choice = ConnectorChoice { connector: Some(reference.written()), because: ConnectorReason::StageOverride };
         return Ok((choice, Some(connector)));
     }
+    tell(1, RuleOutcome::Passes, why_no_override(infrastructure));
     let none = |because| Ok((ConnectorChoice { connector: None, because }, None));
     let Some(setting) = account.default_internal_image_connector() else {
+        tell(2, RuleOutcome::Passes, String::from("the platform's setting `defaultInternalImageConnector` is empty"));
+        tell(5, RuleOutcome::Decides, String::from("no connector: names stay bare"));
         return none(ConnectorReason::NoDefaultConfigured);
     };
     // The setting is the account's: nothing of organisation and project is visible from here.
     match look_up(account, setting, &Scope::account()) {
         Ok((reference, connector)) => {
+            let came = told_of(&reference, &connector);
+            tell(2, RuleOutcome::Decides, format!("the platform's setting is `{setting}`: {came}"));
             let because = ConnectorReason::AccountDefault;
             Ok((ConnectorChoice { connector: Some(reference.written()), because }, Some(connector)))
         }
-        Err(ResolveError::NotFound { .. }) => none(ConnectorReason::NoAccountConnector),
-        Err(error) => Err(error),
+        Err(ResolveError::NotFound { .. }) => {
+            tell(2, RuleOutcome::Passes, format!("the platform's setting is `{setting}`, and the account has none"));
+            tell(3, RuleOutcome::Decides, String::from("that it is missing is swallowed: names stay bare"));
+            none(ConnectorReason::NoAccountConnector)
+        }
+        Err(error) => {
+            let saw = format!("the platform's setting is `{setting}`, and it cannot be used: {error}");
+            tell(4, RuleOutcome::Fails, saw);
+            Err(error)
+        }
     }
+}
+
+fn told_of(reference: &EntityRef, connector: &Connector) -> String {
+    let what = connector.docker().map_or("changes no name", |docker| &docker.url);
+    format!("the {}'s {}, {what}", reference.scope.level().word(), connector.kind())
+}
+
+fn why_no_override(infrastructure: &Infrastructure) -> String {
+    let text = match infrastructure {
+        Infrastructure::Cloud => "Harness Cloud has no field for an override",
+        Infrastructure::Docker { image_connector: Some(_) } => {
+            "the stage has `harnessImageConnectorRef` in a Docker runtime, where it is not looked at"
+        }
+        Infrastructure::VmPool { image_connector: Some(_) }
+        | Infrastructure::ContainerStepGroup { image_connector: Some(_), .. } => {
+            "the stage's `harnessImageConnectorRef` is empty, which counts as none here"
+        }
+        _ => "the stage has no `harnessImageConnectorRef`",
+    };
+    String::from(text)
 }
 
 /// The connector that `text` means in an entity of `scope`.

@@ -2,6 +2,8 @@
 //!
 //! Source: facts/harness A5.
 
+use std::fmt;
+
 use super::ResolveError;
 use crate::account::Connector;
 
@@ -25,22 +27,44 @@ pub struct Composed {
 /// # Errors
 /// The connector's URL is none.
 pub fn compose_image(connector: Option<&Connector>, image: &str) -> Result<Composed, ResolveError> {
+    compose_and_tell(connector, image, &mut |_| {})
+}
+
+/// The same, telling what each step finds; the last one decides.
+pub(super) fn compose_and_tell(
+    connector: Option<&Connector>,
+    image: &str,
+    tell: &mut dyn FnMut(fmt::Arguments<'_>),
+) -> Result<Composed, ResolveError> {
     let unchanged = |how| Ok(Composed { image: String::from(image), how });
-    let Some(connector) = connector else { return unchanged("the name stays bare") };
+    let Some(connector) = connector else {
+        tell(format_args!("there is no connector: `{image}` stays as it is"));
+        return unchanged("the name stays bare");
+    };
     let Some(docker) = connector.docker() else {
+        tell(format_args!("the connector is a {}, no DockerRegistry: `{image}` stays as it is", connector.kind()));
         return unchanged("the name stays bare, because the connector is no DockerRegistry");
     };
     let malformed = || ResolveError::MalformedUrl { url: docker.url.clone(), identifier: connector.identifier.clone() };
-    let (host, path) = docker.host_and_path().ok_or_else(malformed)?;
+    let Some((host, path)) = docker.host_and_path() else {
+        tell(format_args!("`{}` is no URL", docker.url));
+        return Err(malformed());
+    };
+    tell(format_args!("of `{}` the host is `{host}`, and the path is `{path}`", docker.url));
     if docker.is_docker_hub() {
+        tell(format_args!("`{host}` is one of the two hosts that stand for Docker Hub: `{image}` stays as it is"));
         return unchanged("the name stays bare, because the connector is Docker Hub's");
     }
     if image.contains(host) {
+        tell(format_args!("`{image}` has `{host}` in it: it stays as it is"));
         return unchanged("the name stays, because it has the connector's host in it");
     }
+    tell(format_args!("`{host}` is none of Docker Hub's two, and not in `{image}`"));
     let path = path.trim_end_matches('/');
     let name = image.trim_start_matches('/');
-    Ok(Composed { image: format!("{host}{path}/{name}"), how: "the connector's host and path come in front" })
+    let composed = format!("{host}{path}/{name}");
+    tell(format_args!("host and whole path come in front: `{composed}`"));
+    Ok(Composed { image: composed, how: "the connector's host and path come in front" })
 }
 
 #[cfg(test)]
@@ -58,6 +82,10 @@ mod tests {
         } });
         let connector = ConnectorDraft::read(&body).unwrap().into_connector(Clock::DEFAULT_START);
         assert_eq!(compose_image(Some(&connector), image).unwrap().image, expect, "{url}");
+        let mut steps = Vec::new();
+        let told = compose_and_tell(Some(&connector), image, &mut |step| steps.push(step.to_string())).unwrap();
+        assert_eq!(told.image, expect, "telling changes nothing");
+        assert!(steps.last().unwrap().contains(if expect == image { image } else { expect }), "{steps:?}");
     }
 
     #[test]

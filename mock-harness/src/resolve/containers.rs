@@ -2,6 +2,8 @@
 //!
 //! Source: facts/harness A6.
 
+use testbed::diagnostic::Span;
+
 use super::InternalImages;
 use crate::pipeline::{Infrastructure, Stage, Step};
 
@@ -16,6 +18,8 @@ pub(super) struct Container {
     pub(super) origin: Origin,
     /// `imagePullPolicy`: the step's, else the infrastructure's.
     pub(super) pull_policy: Option<String>,
+    /// Where the stage or the step is written that it is for.
+    pub(super) span: Span,
 }
 
 /// Where an image comes from.
@@ -33,17 +37,22 @@ pub(super) enum Origin {
 
 /// The containers of `stage`. On Kubernetes all of one pod: the init container, then the others in order.
 pub(super) fn list_containers(stage: &Stage, images: &InternalImages<'_>) -> Vec<Container> {
-    let internal = |name: &str, field: &str| {
-        let image = images.get(field)?;
-        let pull_policy = stage.pull_policy.clone();
-        Some(Container { name: String::from(name), image: String::from(image), origin: Origin::Internal, pull_policy })
+    let internal = |name: &str, field: &str, span| {
+        Some(Container {
+            name: String::from(name),
+            image: String::from(images.get(field)?),
+            origin: Origin::Internal,
+            pull_policy: stage.pull_policy.clone(),
+            span,
+        })
     };
     // On VMs and local runners the addon and the lite-engine are no images.
-    let first = [internal("setup-addon", "addonTag"), internal("lite-engine", "liteEngineTag")];
-    let clone = stage.clone_codebase.then(|| internal("clone", "gitCloneTag")).flatten();
+    let first = [("setup-addon", "addonTag"), ("lite-engine", "liteEngineTag")]
+        .map(|(name, field)| internal(name, field, stage.span));
+    let clone = stage.clone_codebase.then(|| internal("clone", "gitCloneTag", stage.span)).flatten();
     // What a step brings itself comes before what Harness would run for it: IaCM steps may do either.
     let steps = stage.steps.iter().filter_map(|step| match InternalImages::field_of_step(&step.kind) {
-        Some(field) if step.image.is_none() => internal(&step.identifier, field),
+        Some(field) if step.image.is_none() => internal(&step.identifier, field, step.span),
         _ => own_image(step, stage),
     });
     first.into_iter().flatten().chain(clone).chain(steps).collect()
@@ -58,11 +67,11 @@ fn own_image(step: &Step, stage: &Stage) -> Option<Container> {
         connector => Origin::Step { connector: connector.clone(), as_is },
     };
     let pull_policy = step.pull_policy.clone().or_else(|| stage.pull_policy.clone());
-    Some(Container { name: step.identifier.clone(), image, origin, pull_policy })
+    Some(Container { name: step.identifier.clone(), image, origin, pull_policy, span: step.span })
 }
 
 /// Whether it is known which image `step` runs, or that it runs none.
-pub(super) fn is_image_known(step: &Step) -> bool {
+pub(super) fn is_image_known(step: &Step, images: &InternalImages<'_>) -> bool {
     /// Steps that the platform, a delegate or the machine itself does.
     const WITHOUT_IMAGE: [&str; 22] = [
         "Action",
@@ -91,7 +100,7 @@ pub(super) fn is_image_known(step: &Step) -> bool {
     let kind = step.kind.as_str();
     step.image.is_some()
         || (Step::brings_image(kind) && !step.is_iacm())
-        || InternalImages::field_of_step(kind).is_some()
+        || InternalImages::field_of_step(kind).is_some_and(|field| images.get(field).is_some())
         || WITHOUT_IMAGE.contains(&kind)
 }
 

@@ -6,15 +6,19 @@
 mod choose;
 mod compose;
 mod containers;
+mod delegates;
 mod error;
 mod internal_images;
 mod resolution;
 mod stage;
+mod warning;
 mod warnings;
 
-pub use choose::choose_connector;
+pub use choose::{RuleOutcome, RuleTried, choose_connector};
 pub use compose::{Composed, compose_image};
+pub use delegates::DelegateVerdict;
 pub use error::ResolveError;
 pub use internal_images::InternalImages;
-pub use resolution::{ImageResolution, StageResolution};
-pub use stage::{resolve_pipeline, resolve_stage};
+pub use resolution::{Explanation, ImageExplanation, ImageResolution, PullSecret, StageResolution};
+pub use stage::{explain_pipeline, resolve_pipeline, resolve_stage};
+pub use warning::{Warning, WarningCode};

@@ -198,7 +198,7 @@ fn a_default_in_a_project_is_not_seen_and_warned_of() {
     let resolution = resolve(json!({ "connectors": connectors }), &kubernetes(""), "");
     assert_eq!(resolution.choice.unwrap().because, ConnectorReason::NoAccountConnector);
     assert_eq!(
-        resolution.warnings,
+        resolution.warnings.iter().map(|warning| warning.message.as_str()).take(1).collect::<Vec<_>>(),
         [
             "a connector `harnessImage` exists in project `default/demo` only, where it is not looked for: make it at account \
           level, or name it in the stage's `harnessImageConnectorRef`"
@@ -206,25 +206,189 @@ fn a_default_in_a_project_is_not_seen_and_warned_of() {
     );
 }
 
+fn codes(resolution: &StageResolution) -> Vec<&'static str> {
+    resolution.warnings.iter().map(|warning| warning.code.name()).collect()
+}
+
+/// The codes of the warnings about a Kubernetes stage of an account with these connectors.
+#[track_caller]
+fn check_codes(account: Value, infrastructure: &str, steps: &str, expect: &[&str]) {
+    let resolution = resolve(account, infrastructure, steps);
+    assert_eq!(codes(&resolution), expect, "{:?}", resolution.warnings);
+}
+
 #[test]
 fn mistaken_urls_are_warned_of() {
-    for (url, part) in [
-        ("https://hub.docker.com", "`hub.docker.com` is Docker Hub's web site"),
-        ("https://host.test/v2/", "the path `/v2` becomes a part of the repository's name"),
-        ("https://gallery.ecr.aws/harness", "`gallery.ecr.aws` is the web site"),
-        ("https://app.harness.io/registry", "ended on 15 May 2024"),
+    for (url, expect) in [
+        ("https://hub.docker.com", &["docker-hub-web-site"][..]),
+        ("https://host.test/v2/", &["v2-in-path"]),
+        ("https://host.test/v2x/", &[]),
+        ("https://docker.io", &["docker-hub-prefixed", "anonymous-docker-hub"]),
+        ("https://registry-1.docker.io/v2/", &["docker-hub-prefixed", "v2-in-path", "anonymous-docker-hub"]),
+        ("https://gallery.ecr.aws/harness", &["ecr-web-site"]),
+        ("https://app.harness.io/registry", &["ended-registry"]),
+        ("https://us-docker.pkg.dev/gar-prod-setup/harness", &["gar-not-public"]),
+        ("https://us-docker.pkg.dev/gar-prod-setup/harness-public", &[]),
+        ("https://us-docker.pkg.dev/my-project/harness", &[]),
+        ("https://index.docker.io/v2/", &["anonymous-docker-hub"]),
+        ("https://public.ecr.aws/harness", &[]),
     ] {
         let connectors = json!([docker("harnessImage", url, false)]);
-        let warnings = resolve(json!({ "connectors": connectors }), &kubernetes(""), "").warnings;
-        assert!(warnings.len() == 1 && warnings[0].contains(part), "{url}: {warnings:?}");
+        check_codes(json!({ "connectors": connectors }), &kubernetes(""), "", expect);
     }
-    for url in ["https://index.docker.io/v2/", "https://public.ecr.aws/harness"] {
-        let connectors = json!([docker("harnessImage", url, false)]);
-        assert_eq!(resolve(json!({ "connectors": connectors }), &kubernetes(""), "").warnings.len(), 0, "{url}");
-    }
+    let connectors = json!([docker("harnessImage", "https://app.harness.io/registry", false)]);
+    check_codes(json!({ "preset": "harness-2023", "connectors": connectors }), &kubernetes(""), "", &[]);
+}
+
+#[test]
+fn connectors_that_are_not_what_they_seem_are_warned_of() {
     let connectors = json!([other("harnessImage", "K8sCluster")]);
-    let warnings = resolve(json!({ "connectors": connectors }), &kubernetes(""), "").warnings;
-    assert!(warnings[0].contains("is a K8sCluster, not a DockerRegistry"), "{warnings:?}");
+    check_codes(json!({ "connectors": connectors }), &kubernetes(""), "", &["not-a-registry", "anonymous-docker-hub"]);
+    // A step's own connector is looked at as well, once.
+    let connectors =
+        json!([docker("harnessImage", "https://default.test", false), docker("hub", "https://hub.docker.com", false)]);
+    let steps = "
+      { step: { identifier: a, type: Run, spec: { connectorRef: account.hub, image: x } } },
+      { step: { identifier: b, type: Run, spec: { connectorRef: account.hub, image: y } } }";
+    check_codes(json!({ "connectors": connectors }), &kubernetes(""), steps, &["docker-hub-web-site"]);
+    // The default one serves something that is not Harness's.
+    let connectors = json!([docker("harnessImage", "https://default.test", false)]);
+    let steps = "{ step: { identifier: a, type: Run, spec: { connectorRef: account.harnessImage, image: golang } } }";
+    check_codes(json!({ "connectors": connectors }), &kubernetes(""), steps, &["default-repurposed"]);
+    let connectors = json!([docker("harnessImage", "https://public.ecr.aws/harness", false)]);
+    check_codes(json!({ "connectors": connectors }), &kubernetes(""), steps, &[]);
+}
+
+#[test]
+fn names_that_nearly_lead_somewhere_are_warned_of() {
+    let by = |reference: &str| kubernetes(&format!("harnessImageConnectorRef: {reference}"));
+    let all = || json!({ "connectors": [docker("team", "https://team.test", false), docker("mine", "https://mine.test", true)] });
+    check_codes(all(), &by("account.Team"), "", &["wrong-case"]);
+    check_codes(all(), &by("team"), "", &["other-level"]);
+    check_codes(all(), &by("org.mine"), "", &["other-level"]);
+    check_codes(all(), &by("account.nobody"), "", &[]);
+    let steps = "{ step: { identifier: a, type: Run, spec: { connectorRef: team, image: x } } }";
+    check_codes(all(), &by("mine"), steps, &["other-level"]);
+    let other_case = json!({ "connectors": [docker("harnessimage", "https://team.test", false)] });
+    check_codes(other_case, &kubernetes(""), "", &["wrong-case", "anonymous-docker-hub"]);
+}
+
+#[test]
+fn delegates_that_cannot_serve_are_warned_of() {
+    let mut team = docker("harnessImage", "https://team.test", false);
+    team["spec"]["delegateSelectors"] = json!(["linux", "dc-east"]);
+    let account = |delegates: Value| json!({ "connectors": [team], "delegates": delegates });
+    let lacking = account(json!([{ "name": "a", "tags": ["linux"] }]));
+    check_codes(lacking, &kubernetes(""), "", &["selectors-without-delegate"]);
+    let of_project =
+        json!([{ "name": "a", "tags": ["linux", "DC-East"], "organization": "default", "project": "demo" }]);
+    check_codes(account(of_project), &kubernetes(""), "", &["project-delegates"]);
+    check_codes(account(json!([{ "name": "a", "tags": ["linux", "dc-east"] }])), &kubernetes(""), "", &[]);
+    // Nothing is known of them.
+    check_codes(account(json!([])), &kubernetes(""), "", &[]);
+    let mut through_platform = team.clone();
+    through_platform["spec"]["executeOnDelegate"] = json!(false);
+    let account = json!({ "connectors": [through_platform], "delegates": [{ "name": "a" }] });
+    check_codes(account, &kubernetes(""), "", &[]);
+}
+
+#[test]
+fn a_hosted_stage_is_warned_of_a_default_that_goes_through_a_delegate() {
+    check_codes(json!({ "harness-image": "built-in-via-delegate" }), CLOUD, "", &["hosted-through-delegate"]);
+    check_codes(json!({ "harness-image": "built-in" }), CLOUD, "", &[]);
+    check_codes(json!({ "harness-image": "built-in-gar" }), &kubernetes(""), "", &[]);
+}
+
+#[test]
+fn what_is_not_known_is_told() {
+    let steps = "{ step: { identifier: odd, type: FromTheFuture, spec: {} } }, \
+        { step: { identifier: name, type: Run, spec: { image: 'Not An Image' } } }";
+    let account = || json!({ "connectors": [docker("harnessImage", "https://default.test", false)] });
+    check_codes(account(), &kubernetes(""), steps, &["image-name", "unknown-image"]);
+    let iacm = "{ step: { identifier: plan, type: IACMTerraformPlugin, spec: { command: plan } } }";
+    check_codes(account(), &kubernetes(""), iacm, &[]);
+    let mut older = account();
+    older["preset"] = json!("harness-2023");
+    check_codes(older, &kubernetes(""), iacm, &["unknown-image"]);
+    check_codes(account(), &local("harnessImageConnectorRef: account.harnessImage"), "", &["docker-runtime-override"]);
+}
+
+#[test]
+fn the_whole_decision_can_be_told() {
+    let mut login = docker("team", "https://team.test/x/", false);
+    login["spec"]["auth"] =
+        json!({ "type": "UsernamePassword", "spec": { "username": "puller", "passwordRef": "account.p" } });
+    let account = json!({
+        "connectors": [login, docker("harnessImage", "https://default.test", false)],
+        "secrets": [{ "identifier": "p", "value": "hunter2" }],
+        "delegates": [{ "name": "a", "tags": ["x"] }, { "name": "b" }, { "name": "c", "connected": false }],
+    });
+    let account = Account::from_config(&config(account)).unwrap();
+    let steps =
+        "{ step: { identifier: other, type: Run, spec: { connectorRef: account.team, image: o.test/team.test/x } } }";
+    let mut pipeline = stage(&kubernetes("harnessImageConnectorRef: account.team"), steps);
+    pipeline.delegate_selectors = vec![String::from("x")];
+    let resolution = mock_harness::resolve::explain_pipeline(&pipeline, &account, Seed(1)).remove(0);
+    let rules: Vec<_> = resolution.rules.iter().map(|tried| (tried.rule, tried.saw.as_str())).collect();
+    let saw =
+        "the stage says `harnessImageConnectorRef: account.team`: the account's DockerRegistry, https://team.test/x/";
+    assert_eq!(rules, [(1, saw)]);
+    assert_eq!((resolution.selectors.as_slice(), resolution.selectors_from), (&[String::from("x")][..], "pipeline"));
+    let explanation = resolution.explanation.as_ref().unwrap();
+    assert_eq!(
+        explanation.images[0].name,
+        [
+            "of `https://team.test/x/` the host is `team.test`, and the path is `/x/`",
+            "`team.test` is none of Docker Hub's two, and not in `harness/ci-addon:1.18.27`",
+            "host and whole path come in front: `team.test/x/harness/ci-addon:1.18.27`",
+        ]
+    );
+    assert_eq!(
+        explanation.images[0].credentials,
+        "logs in as puller: the user name stands in the connector, the password is the secret `account.p`"
+    );
+    assert_eq!(
+        explanation.images.last().unwrap().credentials,
+        "anonymous: the login of `account.team` is for team.test, and that is not asked"
+    );
+    let secret = resolution.images[0].pull_secret.as_ref().unwrap();
+    assert_eq!(
+        (secret.name.as_deref(), secret.key.as_str()),
+        (Some("<pod>-image-setup-addon"), "https://team.test/x/")
+    );
+    let why: Vec<_> = explanation.delegates.iter().map(|one| (one.delegate.as_str(), one.why_not.as_deref())).collect();
+    assert_eq!(why, [("a", None), ("b", Some("it has no [x]")), ("c", Some("it is not connected"))]);
+    assert!(!serde_json::to_string(&resolution).unwrap().contains("hunter2"));
+}
+
+#[test]
+fn every_rule_that_was_tried_is_told() {
+    let tried = |account: Value, infrastructure: &str| {
+        let rules = resolve(account, infrastructure, "").rules;
+        rules.iter().map(|tried| format!("{} {:?}", tried.rule, tried.outcome)).collect::<Vec<_>>()
+    };
+    assert_eq!(tried(json!({}), &kubernetes("")), ["1 Passes", "2 Passes", "3 Decides"]);
+    assert_eq!(tried(json!({ "harness-image": "built-in" }), CLOUD), ["1 Passes", "2 Decides"]);
+    assert_eq!(
+        tried(json!({ "default-internal-image-connector": "" }), &vm("")),
+        ["1 Passes", "2 Passes", "5 Decides"]
+    );
+    assert_eq!(tried(json!({ "connectors": [other("harnessImage", "Jira")] }), &vm("")), ["1 Passes", "4 Fails"]);
+    assert_eq!(tried(json!({}), &kubernetes("harnessImageConnectorRef: account.x")), ["1 Fails"]);
+}
+
+#[test]
+fn an_edited_harness_image_takes_the_place_of_the_built_in() {
+    let account = json!({
+        "harness-image": "built-in",
+        "connectors": [docker("harnessImage", "https://edited.test", false), docker("harnessImage", "https://mine.test", true)],
+    });
+    check_with(account, &kubernetes(""), &format!("account.harnessImage, account-default, 2: edited.test/{ADDON}"));
+    let gar =
+        format!("account.harnessImage, account-default, 2: us-docker.pkg.dev/gar-prod-setup/harness-public/{ADDON}");
+    check_with(json!({ "harness-image": "built-in-gar" }), &kubernetes(""), &gar);
+    let older = "account.harnessImage, account-default, 2: harness/ci-addon:1.16.33";
+    check_with(json!({ "preset": "harness-2023", "harness-image": "built-in" }), &kubernetes(""), older);
 }
 
 const STEPS: &str = "
@@ -272,7 +436,7 @@ fn containers_come_in_order_each_with_its_own_connector() {
             "plugin team/plugin account.team",
         ]
     );
-    assert_eq!(on_vm.images[3].because, "step-connector: the name is passed on as it is");
+    assert_eq!((on_vm.images[3].because, on_vm.images[3].how), ("step-connector", "the name is passed on as it is"));
     assert_eq!(on_vm.images[3].path.as_deref(), Some("/v2/team/plugin/manifests/latest"));
     assert_eq!(on_vm.images[3].host.as_deref(), Some("registry-1.docker.io"));
 }
