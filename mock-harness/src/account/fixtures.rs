@@ -15,6 +15,7 @@ use super::{
     TestRecord,
     connector_type::category,
     images::{Images, no_such_field},
+    profile::Profile,
     secret::BUILT_IN_MANAGER,
     settings::Settings,
     state::{Shared, State},
@@ -72,6 +73,9 @@ impl Account {
                 if identifier.trim().is_empty() {
                     errors.add(format!("organizations[{n}]"), "an identifier cannot be empty");
                 }
+                let project = (*identifier != organization.identifier).then_some(identifier.as_str());
+                let scope = Scope::new(Some(&organization.identifier), project);
+                state.profiles.insert(scope, Profile::new(identifier, now));
             }
             state
                 .organizations

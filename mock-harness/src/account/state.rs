@@ -16,6 +16,7 @@ use super::{
     connectors::Connectors,
     governance::{Verdict, evaluate},
     images::Images,
+    profile::Profile,
     references::References,
     settings::Settings,
 };
@@ -45,6 +46,8 @@ pub(super) struct State {
     /// By the key itself.
     pub(super) keys: HashMap<String, Arc<ApiKey>>,
     pub(super) organizations: BTreeMap<String, BTreeSet<String>>,
+    /// What is told of each of them, and of each of their projects.
+    pub(super) profiles: BTreeMap<Scope, Profile>,
     pub(super) connectors: Connectors,
     pub(super) secrets: BTreeMap<EntityRef, Arc<StoredSecret>>,
     /// How often a secret was made or changed.
@@ -109,12 +112,13 @@ impl Account {
     }
 
     /// Makes an organisation; false if there is one already.
-    pub fn create_organization(&self, identifier: &str) -> bool {
+    pub(crate) fn create_organization(&self, identifier: &str, profile: Profile) -> bool {
         let mut state = self.state_mut();
         if state.organizations.contains_key(identifier) {
             return false;
         }
         state.organizations.insert(String::from(identifier), BTreeSet::new());
+        state.profiles.insert(Scope::new(Some(identifier), None), profile);
         true
     }
 
@@ -122,10 +126,19 @@ impl Account {
     ///
     /// # Errors
     /// The organisation does not exist.
-    pub fn create_project(&self, org: &str, identifier: &str) -> Result<bool, Refusal> {
+    pub(crate) fn create_project(&self, org: &str, identifier: &str, profile: Profile) -> Result<bool, Refusal> {
         let mut state = self.state_mut();
         let projects = state.organizations.get_mut(org).ok_or_else(|| no_such("org", org))?;
-        Ok(projects.insert(String::from(identifier)))
+        let is_new = projects.insert(String::from(identifier));
+        if is_new {
+            state.profiles.insert(Scope::new(Some(org), Some(identifier)), profile);
+        }
+        Ok(is_new)
+    }
+
+    /// What is told of the organisation or the project that `scope` is; none if there is none.
+    pub(crate) fn profile(&self, scope: &Scope) -> Option<Profile> {
+        self.state().profiles.get(scope).cloned()
     }
 
     /// Whether organisation and project of `scope` exist.

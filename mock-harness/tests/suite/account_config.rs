@@ -124,3 +124,34 @@ async fn settings_are_told_and_set() {
         "Invalid request: Built-in Harness Secret Manager cannot be used to create Secret as it has been disabled."
     );
 }
+
+#[tokio::test]
+async fn organisations_and_projects_are_told_as_they_were_made() {
+    let rig = Rig::start(config(json!({}))).await;
+    let ask = async |method: &str, path: &str, body: Value| {
+        let separator = if path.contains('?') { '&' } else { '?' };
+        let body = if body.is_null() { String::new() } else { body.to_string() };
+        let (status, answer) = rig.ask(method, &format!("/ng/api{path}{separator}accountIdentifier=acme"), &body).await;
+        assert_eq!(status, 200, "{method} {path}: {answer}");
+        answer["data"].clone()
+    };
+    let (created, modified) = (1_767_225_600_000_u64, 1_767_225_600_000_u64);
+    let tools = json!({ "identifier": "tools", "name": "Tools and more", "description": "d", "tags": { "team": "x" } });
+    let tools_told =
+        json!({ "organization": tools, "createdAt": created, "lastModifiedAt": modified, "harnessManaged": false });
+    assert_eq!(ask("POST", "/organizations", json!({ "organization": tools })).await, tools_told);
+    assert_eq!(ask("GET", "/organizations/tools", Value::Null).await, tools_told);
+    let default = json!({ "identifier": "default", "name": "default", "description": "", "tags": {} });
+    assert_eq!(ask("GET", "/organizations/default", Value::Null).await["organization"], default);
+    assert_eq!(ask("GET", "/organizations?searchTerm=MORE", Value::Null).await["content"], json!([tools_told]));
+
+    let bench = json!({
+        "orgIdentifier": "tools", "identifier": "bench", "name": "Bench", "color": "#0063F7", "modules": ["CI"],
+        "description": "", "tags": {},
+    });
+    let bench_told = json!({ "project": bench, "createdAt": created, "lastModifiedAt": modified });
+    assert_eq!(ask("POST", "/projects?orgIdentifier=tools", json!({ "project": bench })).await, bench_told);
+    assert_eq!(ask("GET", "/projects/bench?orgIdentifier=tools", Value::Null).await, bench_told);
+    assert_eq!(ask("GET", "/projects", Value::Null).await["totalItems"], 2);
+    assert_eq!(ask("GET", "/projects?searchTerm=ben", Value::Null).await["content"], json!([bench_told]));
+}
