@@ -96,10 +96,11 @@ impl Search {
 
 impl Search {
     fn admits(&self, connector: &Connector, text: &str) -> bool {
-        let description = description_of(text);
-        let names = text.strip_suffix(description).unwrap_or(text);
-        let text = if self.names_only { names } else { text };
-        text.contains(self.term.as_str()) || (!self.names_only && has_tag(connector, &self.tag))
+        if self.names_only {
+            let names = text.strip_suffix(description_of(text)).unwrap_or(text);
+            return names.contains(self.term.as_str());
+        }
+        text.contains(self.term.as_str()) || has_tag(connector, &self.tag)
     }
 }
 
@@ -137,6 +138,11 @@ impl ConnectorFilter {
         })
     }
 
+    /// Whether it lets every connector through.
+    pub(super) fn is_open(&self) -> bool {
+        *self == Self::default()
+    }
+
     /// Whether a connector is listed; `text` is its [`search_text`].
     pub(super) fn admits(&self, connector: &Connector, text: &str) -> bool {
         let names = |wanted: &[String], is: &str| wanted.is_empty() || wanted.iter().any(|value| value == is);
@@ -145,8 +151,8 @@ impl ConnectorFilter {
             && names(&self.identifiers, &connector.identifier)
             && names(&self.statuses, connector.tested.status.wire())
             && names(&self.modes, if connector.execute_on_delegate() { "DELEGATE" } else { "MANAGER" })
-            && one_of(&self.names, name_of(text))
-            && one_of(&self.description, description_of(text))
+            && (self.names.is_empty() || one_of(&self.names, name_of(text)))
+            && (self.description.is_empty() || one_of(&self.description, description_of(text)))
             && self.inherits_credentials.is_none_or(|wanted| wanted == connector.inherits_credentials())
             && (self.tags.is_empty() || self.tags.iter().any(|tag| has_tag(connector, tag)))
             && self.search.as_ref().is_none_or(|search| search.admits(connector, text))
@@ -176,7 +182,7 @@ fn description_of(text: &str) -> &str {
 }
 
 fn one_of(wanted: &[String], text: &str) -> bool {
-    wanted.is_empty() || wanted.iter().any(|part| text.contains(part.as_str()))
+    wanted.iter().any(|part| text.contains(part.as_str()))
 }
 
 fn has_tag(connector: &Connector, (key, value): &(String, String)) -> bool {

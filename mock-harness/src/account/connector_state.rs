@@ -30,11 +30,11 @@ impl Account {
         self.state().connectors.in_scope(scope).map(|connector| Connector::clone(connector)).collect()
     }
 
-    /// One page of a list, of connectors that `may_see` lets through.
+    /// One page of a list, of connectors that `may_see` lets through, if it is given.
     pub(crate) fn list_connectors(
         &self,
         query: &ConnectorQuery<'_>,
-        may_see: impl Fn(&Connector) -> bool,
+        may_see: Option<&dyn Fn(&Connector) -> bool>,
     ) -> ConnectorPage {
         self.state().connectors.page(query, may_see)
     }

@@ -108,14 +108,25 @@ impl Connectors {
         inner.into_iter().flat_map(|inner| inner.by_change.values().rev().map(|entry| &entry.connector))
     }
 
-    /// One page of what `query` admits, and `may_see` too.
-    pub(super) fn page(&self, query: &ConnectorQuery<'_>, may_see: impl Fn(&Connector) -> bool) -> ConnectorPage {
+    /// One page of what `query` admits, and `may_see` too, if it is given.
+    pub(super) fn page(
+        &self,
+        query: &ConnectorQuery<'_>,
+        may_see: Option<&dyn Fn(&Connector) -> bool>,
+    ) -> ConnectorPage {
         let inner: Vec<_> = query.scopes.iter().filter_map(|scope| self.scopes.get(scope)).collect();
-        let admits = |entry: &&Entry| query.filter.admits(&entry.connector, &entry.text) && may_see(&entry.connector);
+        let admits = |entry: &&Entry| {
+            query.filter.admits(&entry.connector, &entry.text)
+                && may_see.is_none_or(|may_see| may_see(&entry.connector))
+        };
         let is_usual = query.order.first().is_none_or(|order| *order == SortOrder::USUAL);
         let one = |entry: &Entry| Arc::clone(&entry.connector);
         if let ([scope], true) = (inner.as_slice(), is_usual) {
             // The index has this order already.
+            if may_see.is_none() && query.filter.is_open() {
+                let page = scope.by_change.values().rev().skip(query.skip).take(query.take);
+                return ConnectorPage { total: scope.by_change.len(), connectors: page.map(one).collect() };
+            }
             let mut total = 0;
             let mut connectors = Vec::new();
             for entry in scope.by_change.values().rev().filter(admits) {
@@ -228,7 +239,7 @@ mod tests {
             listed in prop::collection::btree_set(0..3_usize, 1..=3),
             mode in prop::option::of(any::<bool>()),
             term in prop::option::of(0..4_u8),
-            hidden in 0..12_u8,
+            hidden in prop::option::of(0..12_u8),
             (skip, take) in (0..20_usize, 0..20_usize),
         ) {
             let scopes = scopes();
@@ -258,15 +269,16 @@ mod tests {
                 ..ConnectorFilter::default()
             };
             let listed: Vec<_> = listed.into_iter().map(|at| scopes[at].clone()).collect();
-            let hidden = format!("c{hidden}");
+            let hidden = hidden.map(|identifier| format!("c{identifier}"));
+            let may_see = |connector: &Connector| hidden.as_ref().is_none_or(|hidden| connector.identifier != *hidden);
             let query = ConnectorQuery { scopes: &listed, filter: &filter, order: &order, skip, take };
-            let page = index.page(&query, |connector| connector.identifier != hidden);
+            let page = index.page(&query, hidden.as_ref().map(|_| &may_see as &dyn Fn(&Connector) -> bool));
 
             let mut expect: Vec<_> = plain
                 .into_iter()
                 .filter(|connector| {
                     listed.contains(&connector.scope)
-                        && connector.identifier != hidden
+                        && may_see(connector)
                         && mode.is_none_or(|delegate| connector.execute_on_delegate() == delegate)
                         && term.is_none_or(|name| connector.name == format!("Name {name}"))
                 })

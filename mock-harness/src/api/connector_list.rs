@@ -142,11 +142,11 @@ fn permitted(
     query: &ConnectorQuery<'_>,
 ) -> Result<ConnectorPage, ApiError> {
     if caller.may(Permission::ConnectorView, scope, None) {
-        return Ok(platform.account().list_connectors(query, |_| true));
+        return Ok(platform.account().list_connectors(query, None));
     }
     let may_see =
         |connector: &Connector| caller.may(Permission::ConnectorView, &connector.scope, Some(&connector.identifier));
-    let page = platform.account().list_connectors(query, may_see);
+    let page = platform.account().list_connectors(query, Some(&may_see));
     if page.total == 0 {
         caller.require(Permission::ConnectorView, scope, None, Value::Null)?;
     }
