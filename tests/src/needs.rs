@@ -20,6 +20,8 @@ pub enum Tool {
     DockerTrust,
     /// The command `curl`, which speaks HTTP/2.
     Curl,
+    /// The command `jq`.
+    Jq,
     /// The command `skopeo`.
     Skopeo,
     /// The command `podman`.
@@ -34,6 +36,7 @@ impl Tool {
         match self {
             Self::Docker | Self::DockerTrust => ["docker", "info"],
             Self::Curl => ["curl", "--version"],
+            Self::Jq => ["jq", "--version"],
             Self::Skopeo => ["skopeo", "--version"],
             Self::Podman => ["podman", "--version"],
             Self::Containerd => ["containerd", "--version"],
@@ -58,7 +61,7 @@ impl Tool {
         let of_root = match self {
             Self::Containerd => Some("start `containerd`"),
             Self::DockerTrust => Some("say whom `docker` trusts"),
-            Self::Docker | Self::Curl | Self::Skopeo | Self::Podman => None,
+            Self::Docker | Self::Curl | Self::Jq | Self::Skopeo | Self::Podman => None,
         };
         if let Some(of_root) = of_root
             && !geteuid().is_root()

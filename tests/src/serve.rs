@@ -3,7 +3,7 @@
 use std::{
     ffi::OsStr,
     path::{Path, PathBuf},
-    process::{Child, ExitStatus, Stdio},
+    process::{Child, Command, ExitStatus, Stdio},
     time::Duration,
 };
 
@@ -108,6 +108,42 @@ impl Serve {
             std::io::Read::read_to_string(&mut stdout, &mut printed).expect("standard output is text");
         }
         (status, printed)
+    }
+}
+
+/// A program in the background that says in a file when it is ready, killed when dropped. What it prints goes where its
+/// command says.
+pub struct Background(Child);
+
+impl Background {
+    /// Starts `command` and waits until it has written its ready file; returns it with what is ready.
+    ///
+    /// # Panics
+    /// It does not get ready.
+    pub fn start(command: &mut Command, ready_file: &Path) -> (Self, Vec<Listener>) {
+        let started = command.spawn().unwrap_or_else(|error| panic!("cannot start {command:?}: {error}"));
+        let started = Self(started);
+        let text = wait_until(READY_WITHIN, || std::fs::read_to_string(ready_file).ok());
+        let text = text.unwrap_or_else(|| panic!("{command:?} was not ready within {READY_WITHIN:?}"));
+        let ready: Ready = serde_json::from_str(&text).expect("the ready file is JSON");
+        (started, ready.listeners)
+    }
+
+    /// Tells it to stop, and waits until it has.
+    ///
+    /// # Panics
+    /// It does not stop.
+    pub fn stop(mut self) -> ExitStatus {
+        send(&self.0, Signal::TERM);
+        wait(&mut self.0, STOPPED_WITHIN)
+    }
+}
+
+impl Drop for Background {
+    fn drop(&mut self) {
+        // It may have ended already.
+        drop(self.0.kill());
+        drop(self.0.wait());
     }
 }
 

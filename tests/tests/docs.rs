@@ -24,6 +24,7 @@ fn links_lead_to_files() {
         "CONTRIBUTING.md",
         "scenarios/README.md",
         "docs/conformance.md",
+        "docs/harness-image-connector.md",
         "docs/performance.md",
         "docs/reproduce-throttling.md",
         "docs/resolve.md",
@@ -55,9 +56,9 @@ const CATALOGUE: [(&str, &str, usize); 8] = [
     ("B", "blobs", 23),
     ("N", "manifests", 18),
     ("M", "mirrors", 13),
-    ("C", "connector-api", 46),
-    ("R", "resolution", 34),
-    ("P", "test-connection", 49),
+    ("C", "connector-api", 54),
+    ("R", "resolution", 37),
+    ("P", "test-connection", 53),
 ];
 
 #[test]
