@@ -162,50 +162,49 @@ impl Platform {
         tasks.spawn(work);
     }
 
+    /// A place on the clock for work beside that of another participant.
+    pub(crate) fn enter(&self) -> Participant {
+        self.0.clock.enter()
+    }
+
     /// Ends what is under way.
     pub(crate) fn abort_tasks(&self) {
         self.0.tasks.lock().unwrap_or_else(PoisonError::into_inner).abort_all();
     }
 
-    /// A number of its own for everything that needs an identifier, drawn from the seed.
-    fn next_id(&self) -> (u64, u64) {
+    /// A seed of its own for everything that needs an identifier.
+    fn next_seed(&self) -> Seed {
         let n = self.0.n_ids.fetch_add(1, Ordering::Relaxed);
-        let seed = self.0.seed.child(&format!("id {n}"));
-        (seed.0, seed.child("more").0)
+        self.0.seed.child(&format!("id {n}"))
     }
 
     /// A correlation id.
     pub(crate) fn next_uuid(&self) -> String {
-        let (high, low) = self.next_id();
-        let bytes = (u128::from(high) << 64 | u128::from(low)).to_be_bytes();
+        let bytes = bits_of(self.next_seed()).to_be_bytes();
         uuid::Builder::from_random_bytes(bytes).into_uuid().to_string()
     }
 
     /// The identifier of 22 characters that `what` has in this world.
     pub(crate) fn entity_id_of(&self, what: &str) -> String {
-        let seed = self.0.seed.child(what);
-        entity_id(seed.0, seed.child("more").0)
+        entity_id(self.0.seed.child(what))
     }
 
     /// An identifier of 22 characters, as plan executions and delegate tasks have them.
     pub(crate) fn next_entity_id(&self) -> String {
-        let (high, low) = self.next_id();
-        entity_id(high, low)
+        entity_id(self.next_seed())
     }
-}
 
-impl Platform {
     /// The value of a new secret: 32 hexadecimal digits, drawn from the seed, in base64 as the platform hands them out.
     pub(crate) fn next_secret(&self) -> String {
         use base64::Engine as _;
-        let (high, low) = self.next_id();
-        base64::engine::general_purpose::STANDARD.encode(format!("{high:016x}{low:016x}"))
+        base64::engine::general_purpose::STANDARD.encode(format!("{:032x}", bits_of(self.next_seed())))
     }
 }
 
-fn entity_id(high: u64, low: u64) -> String {
+/// An identifier of 22 characters, as plan executions and their nodes have them.
+pub(crate) fn entity_id(seed: Seed) -> String {
     const ALPHABET: &[u8] = b"0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz-_";
-    let mut bits = u128::from(high) << 64 | u128::from(low);
+    let mut bits = bits_of(seed);
     let mut id = String::with_capacity(22);
     for _ in 0..22 {
         let index = usize::try_from(bits & 63).unwrap_or(0);
@@ -213,6 +212,10 @@ fn entity_id(high: u64, low: u64) -> String {
         bits >>= 6;
     }
     id
+}
+
+fn bits_of(seed: Seed) -> u128 {
+    u128::from(seed.0) << 64 | u128::from(seed.child("more").0)
 }
 
 /// An instant in milliseconds, as the API writes it.

@@ -9,8 +9,8 @@ use axum::{
 use http::Method;
 
 use super::{
-    catalogue, connector_list, connectors, delegates, envelope, exchange, execution_config, executions, organizations,
-    pipelines, secrets, settings,
+    catalogue, connector_list, connectors, delegates, envelope, exchange, execution_config, executions, logs,
+    organizations, pipelines, secrets, settings,
 };
 use crate::platform::Platform;
 
@@ -68,11 +68,23 @@ pub(crate) fn app(platform: Platform) -> Router {
         )
         .route("/ng/api/delegate-token-ng/delegate-groups", get(delegates::groups_of_token))
         .merge(delegates::manager_routes())
+        .route("/pipeline/api/pipelines", post(pipelines::create_v1))
         .route("/pipeline/api/pipelines/v2", post(pipelines::create))
         .route("/pipeline/api/pipelines/v2/{identifier}", put(pipelines::update).get(pipelines::get))
-        .route("/pipeline/api/pipelines/{identifier}", get(pipelines::get))
+        .route("/pipeline/api/pipelines/list", post(pipelines::list))
+        .route("/pipeline/api/pipelines/summary/{identifier}", get(pipelines::summary))
+        .route(
+            "/pipeline/api/pipelines/{identifier}",
+            get(pipelines::get).put(pipelines::update_v1).delete(pipelines::delete),
+        )
         .route("/pipeline/api/pipeline/execute/{identifier}", post(executions::execute))
-        .route("/pipeline/api/pipelines/execution/v2/{planExecutionId}", get(executions::get));
+        .route("/pipeline/api/pipeline/execute/interrupt/{planExecutionId}", put(executions::interrupt))
+        .route("/pipeline/api/pipelines/execution/summary", post(executions::list))
+        .route("/pipeline/api/pipelines/execution/v2/{planExecutionId}", get(executions::get))
+        .route("/pipeline/api/pipelines/execution/{planExecutionId}", get(executions::get))
+        .route("/log-service/blob/download", post(logs::download))
+        .route("/log-service/blob", get(logs::blob))
+        .route("/log-service/storage/logs.zip", get(logs::archive));
     Router::new()
         .nest("/gateway", api.clone())
         .merge(api)
@@ -135,11 +147,23 @@ pub(super) fn operation(method: &Method, route: &str) -> &'static str {
         (_, "/ng/api/delegate-token-ng") => "delegate-tokens.list",
         (_, "/ng/api/delegate-token-ng/delegate-groups") => "delegate-tokens.groups",
         (_, route) if route.contains("/setup/delegates/") => "delegates.selectors",
-        (_, "/pipeline/api/pipelines/v2") => "pipelines.create",
-        ("PUT", "/pipeline/api/pipelines/v2/{identifier}") => "pipelines.update",
+        (_, "/pipeline/api/pipelines/v2" | "/pipeline/api/pipelines") => "pipelines.create",
+        ("PUT", "/pipeline/api/pipelines/v2/{identifier}" | "/pipeline/api/pipelines/{identifier}") => {
+            "pipelines.update"
+        }
+        (_, "/pipeline/api/pipelines/list") => "pipelines.list",
+        (_, "/pipeline/api/pipelines/summary/{identifier}") => "pipelines.summary",
+        ("DELETE", "/pipeline/api/pipelines/{identifier}") => "pipelines.delete",
         (_, "/pipeline/api/pipelines/v2/{identifier}" | "/pipeline/api/pipelines/{identifier}") => "pipelines.get",
         (_, "/pipeline/api/pipeline/execute/{identifier}") => "pipelines.execute",
-        (_, "/pipeline/api/pipelines/execution/v2/{planExecutionId}") => "executions.get",
+        (_, "/pipeline/api/pipeline/execute/interrupt/{planExecutionId}") => "executions.interrupt",
+        (_, "/pipeline/api/pipelines/execution/summary") => "executions.list",
+        (
+            _,
+            "/pipeline/api/pipelines/execution/v2/{planExecutionId}"
+            | "/pipeline/api/pipelines/execution/{planExecutionId}",
+        ) => "executions.get",
+        (_, "/log-service/blob/download" | "/log-service/blob" | "/log-service/storage/logs.zip") => "logs.get",
         _ => "unknown",
     }
 }

@@ -36,6 +36,8 @@ pub(crate) fn identify(platform: &Platform, headers: &HeaderMap, params: &Params
         .or_else(|| params.get("accountIdentifier"))
         .or_else(|| params.get("accountId"))
         .or_else(|| params.get("routingId"))
+        // As the log service spells it.
+        .or_else(|| params.get("accountID"))
         .ok_or(ApiError::NoAccount)?;
     let found = platform.account().find_key(account, token, platform.clock().now());
     let key = found.map_err(|_| invalid_token(platform))?;

@@ -33,6 +33,10 @@ pub struct Behaviour {
     pub extra_fields: ExtraFields,
     /// Whether answers about connectors have fields without a value. Default: `sent`.
     pub nulls: Nulls,
+    /// How long *Initialize* waits for a pod whose image cannot be pulled. Default: `until-timeout`.
+    pub image_pull_back_off: ImagePullBackOff,
+    /// Where runners of Harness Cloud take Harness's own images from first. Default: `google`.
+    pub cloud_driver: CloudDriver,
 }
 
 /// The status of GET on a missing connector (question 1).
@@ -172,4 +176,27 @@ pub enum Nulls {
     Sent,
     /// They are left out.
     Omitted,
+}
+
+/// How long *Initialize* waits for a pod whose image cannot be pulled.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize, JsonSchema)]
+#[serde(rename_all = "kebab-case")]
+pub enum ImagePullBackOff {
+    /// As kubelet and the delegate do: the pull is tried again after 10 s, 20 s and so on, up to every 300 s, until it succeeds
+    /// or `initTimeout` (8 minutes) is over, in policy time.
+    #[default]
+    UntilTimeout,
+    /// The first failure ends the stage at once: for clocks that are real.
+    FirstFailure,
+}
+
+/// `CLOUD_DRIVER` of the runners of Harness Cloud.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize, JsonSchema)]
+#[serde(rename_all = "kebab-case")]
+pub enum CloudDriver {
+    /// Google's registry: `us-docker.pkg.dev/gar-prod-setup/harness-public`.
+    #[default]
+    Google,
+    /// Amazon's: `public.ecr.aws/harness`.
+    Amazon,
 }

@@ -8,8 +8,9 @@ mod world_preset;
 
 pub use access::{ApiKeyConfig, GrantConfig, Permission, PrincipalKind};
 pub use behaviour::{
-    Behaviour, DockerRuntimeOverride, DuplicateIdentifier, ExtraFields, IgnoreTestConnection, InvalidKeyBody,
-    ManagerPrefix, NoDelegate, NotFoundStatus, Nulls, RateLimitBody, SecretPrefix, TestedAt,
+    Behaviour, CloudDriver, DockerRuntimeOverride, DuplicateIdentifier, ExtraFields, IgnoreTestConnection,
+    ImagePullBackOff, InvalidKeyBody, ManagerPrefix, NoDelegate, NotFoundStatus, Nulls, RateLimitBody, SecretPrefix,
+    TestedAt,
 };
 pub use governance::{AuthType, PolicyConfig, PolicySeverity, SettingsConfig};
 pub use platform::{

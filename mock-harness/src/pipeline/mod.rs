@@ -2,7 +2,9 @@
 //!
 //! [`Pipeline`] is what was understood; everything else in the file is let through unseen.
 
+mod expression;
 mod infrastructure;
+mod input;
 mod inputs;
 mod model;
 mod named_connectors;
@@ -11,8 +13,8 @@ mod reader;
 mod steps;
 mod store;
 
+pub(crate) use inputs::InputSet;
 pub use inputs::input_values;
 pub use model::{Infrastructure, Pipeline, Stage, Step};
-pub(crate) use named_connectors::named_connectors;
-pub(crate) use read::read_to_save;
-pub(crate) use store::Pipelines;
+pub(crate) use read::{read_to_run, read_to_save};
+pub(crate) use store::{Pipelines, StoredPipeline};

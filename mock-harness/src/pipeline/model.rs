@@ -2,7 +2,10 @@
 //!
 //! Source: facts/harness A2 (where the override may live), E (layouts).
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    time::Duration,
+};
 
 use oci::Platform;
 use testbed::diagnostic::{Diagnostic, Source, Span};
@@ -35,6 +38,10 @@ pub struct Stage {
     pub identifier: String,
     /// Its name.
     pub name: String,
+    /// The type of the stage: `CI`, `Deployment`.
+    pub kind: String,
+    /// Its turn, from 0: stages in one `parallel` have the same, and run at the same time.
+    pub turn: usize,
     /// Selectors for its delegate.
     pub delegate_selectors: Vec<String>,
     /// Where it runs.
@@ -43,6 +50,10 @@ pub struct Stage {
     pub platform: Platform,
     /// `imagePullPolicy` of a Kubernetes infrastructure: for the containers that have none of their own.
     pub pull_policy: Option<String>,
+    /// The namespace of its pod.
+    pub namespace: Option<String>,
+    /// `initTimeout`: how long its pod or machine may take to be ready; none is 8 minutes.
+    pub init_timeout: Option<Duration>,
     /// Whether the code is cloned first.
     pub clone_codebase: bool,
     /// Its steps in order, those of groups and parallel ones included.
@@ -94,6 +105,8 @@ pub enum Infrastructure {
 pub struct Step {
     /// Its identifier.
     pub identifier: String,
+    /// Its name.
+    pub name: String,
     /// Its type: `Run`.
     pub kind: String,
     /// Where its own image comes from: its `connectorRef`, read for steps that bring their own image.
@@ -185,10 +198,14 @@ impl Stage {
         Self {
             identifier,
             name,
+            kind: String::new(),
+            turn: 0,
             delegate_selectors: Vec::new(),
             infrastructure,
             platform: Platform::linux_amd64(),
             pull_policy: None,
+            namespace: None,
+            init_timeout: None,
             clone_codebase: false,
             steps: Vec::new(),
             warnings: Vec::new(),
@@ -197,12 +214,20 @@ impl Stage {
     }
 }
 
+impl Stage {
+    /// The identifier of the stage in the pipeline that this is, or is a part of.
+    pub(crate) fn in_pipeline(&self) -> &str {
+        self.identifier.split('.').next().unwrap_or(&self.identifier)
+    }
+}
+
 const IACM: &str = "IACM";
 
 impl Step {
     /// Whether the step runs an image that the user names, so that its own `connectorRef` is the image's source.
     pub(crate) fn brings_image(kind: &str) -> bool {
-        matches!(kind, "Run" | "RunTests" | "Test" | "Plugin" | "Background" | "Service") || kind.starts_with(IACM)
+        matches!(kind, "Run" | "RunTests" | "Test" | "Plugin" | "Background" | "Service" | "Container")
+            || kind.starts_with(IACM)
     }
 
     /// Whether it is a step of Infrastructure as Code Management: Harness's own unless it has a connector.

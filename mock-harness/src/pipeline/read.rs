@@ -9,6 +9,7 @@ use testbed::{
 
 use super::{
     infrastructure::{read_infrastructure, read_platform},
+    inputs::InputSet,
     model::{Infrastructure, Pipeline, Stage},
     named_connectors::named_connectors,
     reader::{Place, Reader},
@@ -17,7 +18,21 @@ use super::{
 use crate::account::Scope;
 
 pub(super) fn read(source: &Source, inputs: &BTreeMap<String, String>) -> Result<Pipeline, Vec<Diagnostic>> {
-    read_with(Reader::new(source, inputs), &yaml::parse(source)?)
+    let root = yaml::parse(source)?;
+    read_with(Reader::new(source, inputs, &root), &root)
+}
+
+/// Reads a pipeline with an input set, of which every value must be one for the pipeline.
+///
+/// # Errors
+/// As [`Pipeline::parse`]; the input set gives something that the pipeline does not ask for.
+pub(crate) fn read_to_run(source: &Source, inputs: &InputSet<'_>) -> Result<Pipeline, Vec<Diagnostic>> {
+    let root = yaml::parse(source)?;
+    let strangers = inputs.strangers(&root);
+    if !strangers.is_empty() {
+        return Err(strangers);
+    }
+    read_with(Reader::new(source, inputs.values(), &root), &root)
 }
 
 /// Reads a pipeline that is to be saved: its runtime inputs and expressions need no values yet.
@@ -25,10 +40,10 @@ pub(super) fn read(source: &Source, inputs: &BTreeMap<String, String>) -> Result
 /// # Errors
 /// As [`Pipeline::parse`], inputs and expressions aside.
 pub(crate) fn read_to_save(source: &Source, root: &Node) -> Result<Pipeline, Vec<Diagnostic>> {
-    read_with(Reader::new(source, &BTreeMap::new()).tolerating_inputs(), root)
+    read_with(Reader::new(source, &BTreeMap::new(), root).tolerating_inputs(), root)
 }
 
-fn read_with(mut reader: Reader<'_>, root: &Node) -> Result<Pipeline, Vec<Diagnostic>> {
+fn read_with<'a>(mut reader: Reader<'a>, root: &'a Node) -> Result<Pipeline, Vec<Diagnostic>> {
     let pipeline = read_pipeline(&mut reader, root);
     if pipeline.is_none() && !reader.has_complaints() {
         reader.complain(root, "the pipeline's `identifier` is an expression", "write the identifier itself");
@@ -36,15 +51,23 @@ fn read_with(mut reader: Reader<'_>, root: &Node) -> Result<Pipeline, Vec<Diagno
     reader.finish(pipeline)
 }
 
+/// What else is exported as YAML.
+const OTHERS: [&str; 8] =
+    ["inputSet", "overlayInputSet", "template", "connector", "trigger", "secret", "environment", "service"];
+
 fn read_pipeline(reader: &mut Reader<'_>, root: &Node) -> Option<Pipeline> {
     let file = Place { node: root, path: String::new() };
     let Some(mut at) = reader.mapping(&file, "pipeline") else {
         if root.get("pipeline").is_none() {
-            reader.complain(
-                root,
-                "this is no pipeline: it has no key `pipeline`",
-                "export the pipeline's YAML from Harness",
-            );
+            let kind = OTHERS.into_iter().find(|key| root.get(key).is_some());
+            let (message, hint) = match kind {
+                Some(kind) => (format!("this is no pipeline, but `{kind}`"), "give a pipeline's YAML in its place"),
+                None => (
+                    String::from("this is no pipeline: it has no key `pipeline`"),
+                    "export the pipeline's YAML from Harness",
+                ),
+            };
+            reader.complain(root, message, hint);
         }
         return None;
     };
@@ -65,7 +88,7 @@ fn read_pipeline(reader: &mut Reader<'_>, root: &Node) -> Option<Pipeline> {
         None => {}
     }
     let codebase_connector = read_codebase_connector(reader, &at);
-    reader.complain_of_missing_inputs(&at);
+    reader.complain_of_inputs(&at);
     let identifier = identifier?;
     Some(Pipeline {
         name: reader.text(&at, "name").unwrap_or_else(|| identifier.clone()),
@@ -84,17 +107,33 @@ fn read_codebase_connector(reader: &Reader<'_>, pipeline: &Place<'_>) -> Option<
 }
 
 fn read_stages(reader: &mut Reader<'_>, list: &Place<'_>, path: &str, stages: &mut Vec<Stage>) {
-    for element in list.elements() {
-        let element = Place { node: element, path: String::from(path) };
-        if let Some(parallel) = element.get("parallel") {
-            read_stages(reader, &parallel, path, stages);
-        } else if let Some(mut stage) = reader.mapping(&element, "stage") {
-            let Some(identifier) = reader.needed_text(&stage, "identifier", "a stage") else { continue };
-            stage.path = element.path_of(&identifier);
-            read_stage(reader, &stage, identifier, stages);
-        } else if element.get("stage").is_none() {
-            reader.complain(element.node, "this is no stage", "a list of stages has `- stage:` and `- parallel:`");
+    for (turn, element) in list.elements().iter().enumerate() {
+        let n_before = stages.len();
+        read_stage_or_parallel(reader, element, path, stages);
+        for stage in stages.iter_mut().skip(n_before) {
+            stage.turn = turn;
         }
+    }
+}
+
+fn read_stage_or_parallel(reader: &mut Reader<'_>, element: &Node, path: &str, stages: &mut Vec<Stage>) {
+    let element = Place { node: element, path: String::from(path) };
+    if element.get("parallel").is_some() {
+        if let Some(parallel) = reader.list(&element, "parallel") {
+            for element in parallel.elements() {
+                read_stage_or_parallel(reader, element, path, stages);
+            }
+        }
+    } else if let Some(mut stage) = reader.mapping(&element, "stage") {
+        let Some(identifier) = reader.needed_text(&stage, "identifier", "a stage") else { return };
+        if stages.iter().any(|before| before.in_pipeline() == identifier) {
+            let message = format!("there are two stages `{identifier}`");
+            reader.complain(stage.node, message, "every stage has an identifier of its own");
+        }
+        stage.path = element.path_of(&identifier);
+        read_stage(reader, &stage, identifier, stages);
+    } else if element.get("stage").is_none() {
+        reader.complain(element.node, "this is no stage", "a list of stages has `- stage:` and `- parallel:`");
     }
 }
 
@@ -108,6 +147,7 @@ fn read_stage(reader: &mut Reader<'_>, at: &Place<'_>, identifier: String, stage
     let is_ci = matches!(kind.as_str(), "CI" | "SecurityTests" | "IACM");
     let infrastructure = if is_ci { Infrastructure::Missing } else { Infrastructure::NoContainers };
     let mut stage = Stage::bare(identifier, name, infrastructure);
+    stage.kind.clone_from(&kind);
     stage.span = at.span_of("identifier");
     stage.delegate_selectors = reader.texts(at, "delegateSelectors");
     let Some(spec) = reader.mapping(at, "spec") else {
@@ -127,7 +167,7 @@ fn read_stage(reader: &mut Reader<'_>, at: &Place<'_>, identifier: String, stage
         }
         return;
     }
-    (stage.infrastructure, stage.pull_policy) = read_infrastructure(reader, &spec, stages);
+    read_infrastructure(reader, &spec, stages).apply_to(&mut stage);
     if let Some(platform) = reader.mapping(&spec, "platform") {
         stage.platform = read_platform(reader, &platform);
     }

@@ -7,14 +7,16 @@ use testbed::{
     yaml::{Node, NodeValue},
 };
 
-use super::inputs::{Value, each_value};
-
-const INPUT: &str = "<+input>";
+use super::{
+    expression::{Evaluator, Trouble},
+    input::{INPUT, Input},
+    inputs::{Value, each_value},
+};
 
 /// Reads values and collects complaints.
 pub(super) struct Reader<'a> {
     source: &'a Source,
-    inputs: &'a BTreeMap<String, String>,
+    evaluator: Evaluator<'a>,
     complaints: Vec<Diagnostic>,
     /// Whether inputs without a value and expressions are let through.
     tolerates_inputs: bool,
@@ -49,19 +51,38 @@ impl<'a> Place<'a> {
         self.node.get(key).unwrap_or(self.node).span
     }
 
+    /// The stage that it is in.
+    pub(super) fn stage(&self) -> Option<&str> {
+        self.path.strip_prefix("stages.")?.split('.').next()
+    }
+
     pub(super) fn path_of(&self, key: &str) -> String {
         if self.path.is_empty() { String::from(key) } else { format!("{}.{key}", self.path) }
     }
 }
 
 impl<'a> Reader<'a> {
-    pub(super) fn new(source: &'a Source, inputs: &'a BTreeMap<String, String>) -> Self {
-        Self { source, inputs, complaints: Vec::new(), tolerates_inputs: false, n_inputs: 0 }
+    /// For the file whose tree is `root`.
+    pub(super) fn new(source: &'a Source, inputs: &'a BTreeMap<String, String>, root: &'a Node) -> Self {
+        let evaluator = Evaluator { inputs, pipeline: root.get("pipeline") };
+        Self { source, evaluator, complaints: Vec::new(), tolerates_inputs: false, n_inputs: 0 }
     }
 
     /// The same, that complains of no input without a value and of no expression.
     pub(super) fn tolerating_inputs(self) -> Self {
         Self { tolerates_inputs: true, ..self }
+    }
+
+    /// Whether the pipeline has a stage called `identifier`, anywhere.
+    pub(super) fn has_stage(&self, identifier: &str) -> bool {
+        self.evaluator.stage(identifier).is_some()
+    }
+
+    /// The stage whose infrastructure the stage `identifier` uses.
+    pub(super) fn stage_uses(&self, identifier: &str) -> Option<String> {
+        let spec = self.evaluator.stage(identifier)?.get("spec")?;
+        let at = spec.get("infrastructure").or_else(|| spec.get("runtime"))?;
+        at.get("useFromStage")?.scalar_text().map(String::from)
     }
 
     pub(super) fn has_complaints(&self) -> bool {
@@ -93,27 +114,37 @@ impl<'a> Reader<'a> {
         self.complain_of_input(node, message, format!("give it: `--input {path}=VALUE`, or `inputs:` of the step"));
     }
 
-    /// Complains of every runtime input below `pipeline` that has no value, also where nothing else reads it: Harness runs
-    /// no pipeline while one is missing.
-    pub(super) fn complain_of_missing_inputs(&mut self, pipeline: &Place<'_>) {
-        let mut missing = Vec::new();
+    /// Complains of every runtime input below `pipeline` that has no value, or one that is not allowed, also where nothing else
+    /// reads it: Harness runs no pipeline while there is one.
+    pub(super) fn complain_of_inputs(&mut self, pipeline: &Place<'_>) {
+        let mut found = Vec::new();
         each_value(pipeline.node, &pipeline.path, &mut |path, value| {
             let nodes = match value {
                 Value::Scalar(node) => std::slice::from_ref(node),
                 Value::Scalars(nodes) => nodes,
             };
-            let is_missing = |node: &&Node| {
-                let rest = node.scalar_text().and_then(|text| text.strip_prefix(INPUT));
-                rest.is_some_and(|rest| default_of(rest).is_none())
-            };
-            missing.extend(nodes.iter().filter(is_missing).map(|node| (String::from(path), node)));
+            let input = |node: &'_ Node| node.scalar_text().and_then(Input::parse);
+            found.extend(nodes.iter().filter_map(|node| Some((String::from(path), node.clone(), input(node)?))));
         });
-        for (path, node) in missing {
-            let below = format!("{path}.");
-            let is_given = self.inputs.keys().any(|given| *given == path || given.starts_with(&below));
-            let is_told = self.complaints.iter().any(|complaint| complaint.span == Some(node.span));
-            if !is_given && !is_told {
-                self.complain_of_missing(node, path.rsplit('.').next().unwrap_or(&path), &path);
+        for (path, node, input) in found {
+            let key = path.rsplit('.').next().unwrap_or(&path);
+            if self.complaints.iter().any(|complaint| complaint.span == Some(node.span)) {
+                continue;
+            }
+            match self.evaluator.inputs.get(&path).or(input.default.as_ref()) {
+                Some(value) => {
+                    if let Some(problem) = input.problem_with(value) {
+                        let hint = format!("give another: `--input {path}=VALUE`, or `inputs:` of the step");
+                        self.complain(&node, format!("`{key}` is given `{value}`, {problem}"), hint);
+                    }
+                }
+                None => {
+                    let below = format!("{path}.");
+                    let is_given_below = self.evaluator.inputs.keys().any(|given| given.starts_with(&below));
+                    if !is_given_below && !self.evaluator.has_default(&path) {
+                        self.complain_of_missing(&node, key, &path);
+                    }
+                }
             }
         }
     }
@@ -138,12 +169,12 @@ impl<'a> Reader<'a> {
         None
     }
 
-    /// The text of `key` if it is there, with a runtime input replaced.
+    /// The text of `key` if it is there, with runtime inputs and expressions replaced.
     pub(super) fn text(&mut self, at: &Place<'_>, key: &str) -> Option<String> {
         // An input may be given for a key that the file leaves out: input sets do that.
         let path = at.path_of(key);
         let Some(found) = at.get(key) else {
-            return self.inputs.get(&path).cloned();
+            return self.evaluator.inputs.get(&path).cloned();
         };
         let Some(text) = found.node.scalar_text() else {
             self.wrong_kind(&found, key, "text");
@@ -152,27 +183,50 @@ impl<'a> Reader<'a> {
         if !text.contains("<+") {
             return Some(String::from(text));
         }
-        if let Some(given) = self.inputs.get(&path) {
-            return Some(given.clone());
-        }
-        if let Some(rest) = text.strip_prefix(INPUT) {
-            if let Some(default) = default_of(rest) {
-                return Some(default);
+        match self.evaluator.value(text, &path) {
+            Ok(value) => Some(value),
+            Err(trouble) => {
+                self.complain_of_trouble(found.node, key, &path, trouble);
+                None
             }
-            self.complain_of_missing(found.node, key, &path);
-            return None;
         }
-        let hint = format!("write the value itself, or give it: `--input {path}=VALUE`");
-        let message = format!("`{key}` is an expression, which only Harness itself can evaluate");
-        self.complain_of_input(found.node, message, hint);
-        None
     }
 
-    /// The text of `key` if it is there and known: an expression that no value is given for is none, and no complaint.
+    fn complain_of_trouble(&mut self, node: &Node, key: &str, path: &str, trouble: Trouble) {
+        match trouble {
+            Trouble::Missing { path } => {
+                let key = path.rsplit('.').next().unwrap_or(&path);
+                self.complain_of_missing(node, key, &path);
+            }
+            Trouble::Unknown { expression } => {
+                let hint = format!("write the value itself, or give it: `--input {path}=VALUE`");
+                let message =
+                    format!("`{key}` has the expression `<+{expression}>`, which only Harness itself can evaluate");
+                self.complain_of_input(node, message, hint);
+            }
+            Trouble::NoVariable { expression } => {
+                let message = format!("`{key}` has the expression `<+{expression}>`, and there is no such variable");
+                self.complain_of_input(node, message, String::from("add it to `variables:`, or correct its name"));
+            }
+            Trouble::Cycle { trail } => {
+                let message = format!("`{key}` refers to itself: {}", trail.join(" -> "));
+                self.complain(node, message, "give one of them a value that refers to none of the others");
+            }
+            Trouble::TooLarge => {
+                let message = format!("`{key}` has expressions whose values grow without end");
+                self.complain(node, message, "write the value itself");
+            }
+        }
+    }
+
+    /// The text of `key` if it is there and known: what cannot be evaluated is none, and no complaint.
     pub(super) fn known_text(&self, at: &Place<'_>, key: &str) -> Option<String> {
-        let given = self.inputs.get(&at.path_of(key)).cloned();
-        let text = given.or_else(|| at.get(key)?.node.scalar_text().map(String::from))?;
-        Some(text).filter(|text| !text.is_empty() && !text.contains("<+"))
+        let path = at.path_of(key);
+        let text = match at.get(key) {
+            Some(found) => self.evaluator.value(found.node.scalar_text()?, &path).ok(),
+            None => self.evaluator.inputs.get(&path).cloned(),
+        };
+        text.filter(|text| !text.is_empty())
     }
 
     /// As [`Reader::text`], where the key must be there.
@@ -213,14 +267,15 @@ impl<'a> Reader<'a> {
         };
         let mut texts = Vec::new();
         for element in list.elements() {
-            match element.scalar_text() {
-                Some(text) if text.contains("<+") => {
-                    let message = format!("`{key}` has an expression in it");
-                    self.complain_of_input(element, message, String::from("write the value itself"));
-                }
-                Some(text) => texts.push(String::from(text)),
+            match element.scalar_text().map(|text| self.evaluator.value_without_input(text, &list.path)) {
+                Some(Ok(text)) => texts.push(text),
+                Some(Err(trouble)) => self.complain_of_trouble(element, key, &list.path, trouble),
                 None => {
-                    self.complain(element, format!("`{key}` lists texts, and this is {}", element.kind()), "write text")
+                    self.complain(
+                        element,
+                        format!("`{key}` lists texts, and this is {}", element.kind()),
+                        "write text",
+                    );
                 }
             }
         }
@@ -237,11 +292,4 @@ impl<'a> Reader<'a> {
             self.complain(found.node, message, format!("write {wanted}"));
         }
     }
-}
-
-/// `x` of `.default(x)`.
-fn default_of(rest: &str) -> Option<String> {
-    let (_, after) = rest.split_once(".default(")?;
-    let (value, _) = after.split_once(')')?;
-    Some(String::from(value))
 }

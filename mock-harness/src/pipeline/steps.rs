@@ -1,11 +1,15 @@
 //! The steps of a stage, and the step groups that run in containers of their own.
 
+use testbed::yaml::Node;
+
 use super::{
-    model::{Infrastructure, Stage, Step},
+    infrastructure::{pull_policy, read_container_infrastructure},
+    model::{Stage, Step},
     reader::{Place, Reader},
 };
 
-/// Container step groups of a stage that is not CI, each as a stage of its own.
+/// What runs in containers of its own in a stage that is not CI, each as a stage of its own: step groups with a
+/// `stepGroupInfra`, and steps of the type `Container`.
 pub(super) fn read_step_groups(
     reader: &mut Reader<'_>,
     list: &Place<'_>,
@@ -17,40 +21,74 @@ pub(super) fn read_step_groups(
         let element = Place { node: element, path: String::from(path) };
         if let Some(parallel) = element.get("parallel") {
             read_step_groups(reader, &parallel, path, stage, stages);
-            continue;
+        } else if let Some(group) = element.get("stepGroup") {
+            read_step_group(reader, &element, group, stage, stages);
+        } else if let Some(step) = element.get("step") {
+            read_container_step(reader, &element, &step, stage, stages);
         }
-        let Some(mut group) = element.get("stepGroup") else { continue };
-        let Some(identifier) = reader.needed_text(&group, "identifier", "a step group") else { continue };
-        group.path = element.path_of(&identifier);
-        if refuse_template(reader, &group, "the step group") {
-            continue;
-        }
-        let steps_at = reader.list(&group, "steps");
-        let Some(infra) = reader.mapping(&group, "stepGroupInfra") else {
-            if let Some(steps) = steps_at {
-                read_step_groups(reader, &steps, &steps.path, stage, stages);
-            }
-            continue;
-        };
-        let details = reader.mapping(&infra, "spec");
-        let mut steps = Vec::new();
-        if let Some(list) = steps_at {
-            read_steps(reader, &list, &list.path, &mut steps);
-        }
-        let text = |reader: &mut Reader<'_>, key| details.as_ref().and_then(|details| reader.text(details, key));
-        stages.push(Stage {
-            identifier: format!("{}.{identifier}", stage.identifier),
-            name: reader.text(&group, "name").unwrap_or(identifier),
-            infrastructure: Infrastructure::ContainerStepGroup {
-                cluster: text(reader, "connectorRef"),
-                image_connector: text(reader, "harnessImageConnectorRef"),
-            },
-            pull_policy: text(reader, "imagePullPolicy"),
-            span: group.span_of("identifier"),
-            steps,
-            ..stage.clone()
-        });
     }
+}
+
+fn read_step_group(
+    reader: &mut Reader<'_>,
+    element: &Place<'_>,
+    mut group: Place<'_>,
+    stage: &Stage,
+    stages: &mut Vec<Stage>,
+) {
+    let Some(identifier) = reader.needed_text(&group, "identifier", "a step group") else { return };
+    group.path = element.path_of(&identifier);
+    if refuse_template(reader, &group, "the step group") {
+        return;
+    }
+    let steps_at = reader.list(&group, "steps");
+    let Some(infra) = reader.mapping(&group, "stepGroupInfra") else {
+        if let Some(steps) = steps_at {
+            read_step_groups(reader, &steps, &steps.path, stage, stages);
+        }
+        return;
+    };
+    let mut part = Stage { identifier: format!("{}.{identifier}", stage.identifier), ..stage.clone() };
+    part.span = group.span_of("identifier");
+    part.name = reader.text(&group, "name").unwrap_or_else(|| identifier.clone());
+    match read_container_infrastructure(reader, &infra) {
+        Ok(surroundings) => {
+            surroundings.apply_to(&mut part);
+            if let Some(list) = steps_at {
+                read_steps(reader, &list, &list.path, &mut part.steps);
+            }
+        }
+        Err(warning) => part.warnings.push(format!("step group `{identifier}` {warning}")),
+    }
+    stages.push(part);
+}
+
+/// A step of the type `Container`, which has an infrastructure of its own.
+fn read_container_step(
+    reader: &mut Reader<'_>,
+    element: &Place<'_>,
+    step: &Place<'_>,
+    stage: &Stage,
+    stages: &mut Vec<Stage>,
+) {
+    if step.node.get("type").and_then(Node::scalar_text) != Some("Container") {
+        return;
+    }
+    let Some(identifier) = reader.needed_text(step, "identifier", "a step") else { return };
+    let at = Place { node: step.node, path: element.path_of(&identifier) };
+    let infra = reader.mapping(&at, "spec").and_then(|spec| reader.mapping(&spec, "infrastructure"));
+    let Some(infra) = infra else { return };
+    let mut part = Stage { identifier: format!("{}.{identifier}", stage.identifier), ..stage.clone() };
+    part.span = at.span_of("identifier");
+    part.name = reader.text(&at, "name").unwrap_or_else(|| identifier.clone());
+    match read_container_infrastructure(reader, &infra) {
+        Ok(surroundings) => {
+            surroundings.apply_to(&mut part);
+            read_step(reader, &Place { node: step.node, path: element.path.clone() }, &mut part.steps);
+        }
+        Err(warning) => part.warnings.push(format!("step `{identifier}` {warning}")),
+    }
+    stages.push(part);
 }
 
 /// The steps of a list, those of groups and parallel ones included.
@@ -95,19 +133,20 @@ fn read_step(reader: &mut Reader<'_>, at: &Place<'_>, steps: &mut Vec<Step>) {
     }
     let span = at.span_of("identifier");
     let kind = reader.text(&at, "type").unwrap_or_default();
+    let name = reader.text(&at, "name").unwrap_or_else(|| identifier.clone());
     let brings_image = Step::brings_image(&kind);
     let spec = if brings_image { reader.mapping(&at, "spec") } else { None };
     let given = |reader: &mut Reader<'_>, key| {
         spec.as_ref().and_then(|spec| reader.text(spec, key)).filter(|text| !text.is_empty())
     };
     let (connector, image) = (given(reader, "connectorRef"), given(reader, "image"));
-    let pull_policy = given(reader, "imagePullPolicy");
+    let pull_policy = spec.as_ref().and_then(|spec| pull_policy(reader, spec));
     let own_connector = if brings_image {
         connector.clone()
     } else {
         at.get("spec").and_then(|spec| reader.known_text(&spec, "connectorRef"))
     };
-    steps.push(Step { identifier, kind, connector, own_connector, image, pull_policy, span });
+    steps.push(Step { identifier, name, kind, connector, own_connector, image, pull_policy, span });
 }
 
 /// Complains if `at` is a template: its content is elsewhere.

@@ -5,13 +5,23 @@ use std::{
     sync::{Arc, Mutex, MutexGuard, PoisonError},
 };
 
-use crate::account::EntityRef;
+use testbed::Timestamp;
+
+use crate::account::{EntityRef, Scope};
 
 /// A saved pipeline.
 #[derive(Clone, Debug)]
 pub(crate) struct StoredPipeline {
     /// Its YAML as it came.
     pub(crate) yaml: Arc<str>,
+    /// Its name.
+    pub(crate) name: String,
+    /// The names of its stages, in order.
+    pub(crate) stages: Vec<String>,
+    /// When it was saved first.
+    pub(crate) created_at: Timestamp,
+    /// When it was saved last.
+    pub(crate) updated_at: Timestamp,
     /// How often it was saved, from 1.
     pub(crate) version: u64,
 }
@@ -27,24 +37,39 @@ impl Pipelines {
     }
 
     /// Saves a pipeline that is new; false if there is one already.
-    pub(crate) fn create(&self, reference: &EntityRef, yaml: &str) -> bool {
+    pub(crate) fn create(&self, reference: &EntityRef, pipeline: StoredPipeline) -> bool {
         let mut pipelines = self.lock();
         if pipelines.contains_key(reference) {
             return false;
         }
-        pipelines.insert(reference.clone(), StoredPipeline { yaml: yaml.into(), version: 1 });
+        pipelines.insert(reference.clone(), pipeline);
         true
     }
 
     /// Saves a pipeline again; false if there is none.
-    pub(crate) fn update(&self, reference: &EntityRef, yaml: &str) -> bool {
+    pub(crate) fn update(&self, reference: &EntityRef, pipeline: StoredPipeline) -> bool {
         match self.lock().get_mut(reference) {
             Some(stored) => {
-                *stored = StoredPipeline { yaml: yaml.into(), version: stored.version + 1 };
+                let StoredPipeline { created_at, version, .. } = *stored;
+                *stored = StoredPipeline { created_at, version: version + 1, ..pipeline };
                 true
             }
             None => false,
         }
+    }
+
+    /// Removes a pipeline; false if there is none.
+    pub(crate) fn delete(&self, reference: &EntityRef) -> bool {
+        self.lock().remove(reference).is_some()
+    }
+
+    /// Those that live in `scope` itself, the last saved first.
+    pub(crate) fn list(&self, scope: &Scope) -> Vec<(EntityRef, StoredPipeline)> {
+        let pipelines = self.lock();
+        let here = pipelines.iter().filter(|(reference, _)| reference.scope == *scope);
+        let mut found: Vec<_> = here.map(|(reference, stored)| (reference.clone(), stored.clone())).collect();
+        found.sort_by_key(|(_, stored)| std::cmp::Reverse(stored.updated_at));
+        found
     }
 
     fn lock(&self) -> MutexGuard<'_, BTreeMap<EntityRef, StoredPipeline>> {

@@ -5,7 +5,10 @@
 use testbed::diagnostic::Span;
 
 use super::InternalImages;
-use crate::pipeline::{Infrastructure, Stage, Step};
+use crate::{
+    config::CloudDriver,
+    pipeline::{Infrastructure, Stage, Step},
+};
 
 /// A container, and where its image comes from.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -107,7 +110,7 @@ pub(super) fn is_image_known(step: &Step, images: &InternalImages<'_>) -> bool {
 /// The name that a hosted runner tries before `image`, in Harness's public registry, if no login goes with it.
 ///
 /// Source: facts/harness A6, lite-engine's rewriting.
-pub(super) fn rewrite_on_hosted(infrastructure: &Infrastructure, image: &str) -> Option<String> {
+pub(super) fn rewrite_on_hosted(driver: CloudDriver, infrastructure: &Infrastructure, image: &str) -> Option<String> {
     const NAMES: [&str; 15] = [
         "harness/drone-git",
         "plugins/docker",
@@ -125,7 +128,13 @@ pub(super) fn rewrite_on_hosted(infrastructure: &Infrastructure, image: &str) ->
         "harness/ssca-compliance-plugin",
         "harness/harness-cache-server",
     ];
-    let name = image.split([':', '@']).next().unwrap_or(image);
-    let is_rewritten = *infrastructure == Infrastructure::Cloud && NAMES.contains(&name);
-    is_rewritten.then(|| format!("us-docker.pkg.dev/gar-prod-setup/harness-public/{image}"))
+    // A name with a digest is none of them: what has one colon at most is compared up to there.
+    let name = image.split(':').next().unwrap_or(image);
+    let is_plain = image.matches(':').count() <= 1;
+    let is_rewritten = *infrastructure == Infrastructure::Cloud && is_plain && NAMES.contains(&name);
+    let registry = match driver {
+        CloudDriver::Google => "us-docker.pkg.dev/gar-prod-setup/harness-public",
+        CloudDriver::Amazon => "public.ecr.aws/harness",
+    };
+    is_rewritten.then(|| format!("{registry}/{image}"))
 }

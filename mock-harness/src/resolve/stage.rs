@@ -175,7 +175,9 @@ impl Context<'_> {
             let url = &connector.docker()?.url;
             Some(if is_kubernetes { PullSecret::in_pod(&name, url) } else { PullSecret::on_vm(url) })
         });
-        let tried_first = if login.is_none() { rewrite_on_hosted(&self.stage.infrastructure, &after) } else { None };
+        let driver = self.account.behaviour().cloud_driver;
+        let tried_first =
+            if login.is_none() { rewrite_on_hosted(driver, &self.stage.infrastructure, &after) } else { None };
         let asked: Option<ImageReference> = tried_first.as_ref().unwrap_or(&after).parse().ok();
         let login =
             login.filter(|_| connector.zip(asked.as_ref()).is_some_and(|(connector, asked)| is_for(connector, asked)));

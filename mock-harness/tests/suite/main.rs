@@ -4,6 +4,7 @@ mod access;
 mod account_config;
 mod connectors;
 mod delegates;
+mod executions;
 mod lists;
 mod pipelines;
 mod rate_limit;

@@ -657,8 +657,8 @@ pipeline:
                  stages.build.spec.infrastructure.spec.namespace=VALUE`, or `inputs:` of the step)",
             ),
             String::from(
-                "ci.yaml:16:68: `image` is an expression, which only Harness itself can evaluate (write the value itself, or \
-                 give it: `--input stages.build.spec.execution.steps.run.spec.image=VALUE`)"
+                "ci.yaml:16:68: `image` has the expression `<+pipeline.variables.image>`, and there is no such variable (add it \
+                 to `variables:`, or correct its name)"
             ),
         ]
     );
