@@ -5,6 +5,7 @@ mod account_config;
 mod connectors;
 mod delegates;
 mod executions;
+mod expressions;
 mod lists;
 mod pipelines;
 mod rate_limit;
