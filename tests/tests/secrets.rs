@@ -132,6 +132,7 @@ registries:
     hosts: [odd.acme.test]
     rules: [{ name: hangs-up, when: { ping: get, headers: { authorization: Basic } }, then: close }]
 harness:
+  behaviour: { image-pull-back-off: first-failure }
   api-keys:
     - { token: pat.acme.me.cAnArY-key }
     - { token: sat.acme.ci.cAnArY-robots-key, principal: ci_robot, kind: service-account, permissions: [core_connector_view] }
