@@ -11,6 +11,7 @@ use std::{
     time::Duration,
 };
 
+use base64::Engine as _;
 use testbed::{
     Clock, Journal, Seed, Timestamp,
     clock::Participant,
@@ -196,7 +197,6 @@ impl Platform {
 
     /// The value of a new secret: 32 hexadecimal digits, drawn from the seed, in base64 as the platform hands them out.
     pub(crate) fn next_secret(&self) -> String {
-        use base64::Engine as _;
         base64::engine::general_purpose::STANDARD.encode(format!("{:032x}", bits_of(self.next_seed())))
     }
 }

@@ -16,7 +16,7 @@ use http::{HeaderValue, StatusCode, header};
 use oci::Principal;
 use serde_json::Value;
 use testbed::{
-    Event, Secret,
+    Event,
     journal::{Exchange, Subject},
     rule::{Call, Occasion},
     server::Connection,
@@ -44,7 +44,7 @@ pub(super) async fn around(State(platform): State<Platform>, mut request: Reques
     let occasion = occasion(&platform, &request, &exchange);
     request.extensions_mut().insert(identified);
     let target = request.uri().path_and_query().map_or("/", |target| target.as_str()).to_owned();
-    let key = request.headers().get("x-api-key").and_then(|key| key.to_str().ok()).map(Secret::new);
+    let key = platform.limits().key_of(request.headers());
 
     let fired = platform.rules().decide(&occasion);
     let mut under_way = UnderWay { platform: &platform, exchange };

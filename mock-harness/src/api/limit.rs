@@ -12,7 +12,7 @@ use std::{
 };
 
 use axum::response::{IntoResponse as _, Response};
-use http::{StatusCode, header};
+use http::{HeaderMap, StatusCode, header};
 use oci::PullLimit;
 use testbed::{Secret, Timestamp};
 
@@ -32,6 +32,12 @@ pub(crate) struct ApiLimits {
 impl ApiLimits {
     pub(crate) fn new(config: ApiLimitsConfig) -> Self {
         Self { config, hashes: RandomState::new(), used: Mutex::default() }
+    }
+
+    /// The key of a request, if there is a limit that asks for it.
+    pub(super) fn key_of(&self, headers: &HeaderMap) -> Option<Secret> {
+        self.config.per_key?;
+        headers.get("x-api-key").and_then(|key| key.to_str().ok()).map(Secret::new)
     }
 
     /// Counts a request, or tells the limit that it is beyond. That of the address comes first, as it does in front of the
@@ -56,8 +62,13 @@ impl ApiLimits {
             }
         }
         let requests = used.entry(whose).or_default();
+        while requests.front().is_some_and(|at| !counts(*at, limit.window(), now)) {
+            requests.pop_front();
+        }
         // A clock can be set back: what is in the future does not count either.
-        requests.retain(|at| counts(*at, limit.window(), now));
+        while requests.back().is_some_and(|at| *at > now) {
+            requests.pop_back();
+        }
         if requests.len() >= usize::try_from(limit.pulls().get()).unwrap_or(usize::MAX) {
             return Err(limit);
         }
@@ -120,5 +131,14 @@ mod tests {
                 }
             }
         }
+    }
+
+    #[test]
+    fn a_clock_that_is_set_back_forgets_the_future() {
+        let limits = ApiLimits::new(ApiLimitsConfig { per_key: None, per_address: Some("1/min".parse().unwrap()) });
+        let (address, start) = (IpAddr::from([127, 0, 0, 1]), Clock::DEFAULT_START);
+        assert!(limits.take(None, address, after(start, Duration::from_secs(100))).is_ok());
+        assert!(limits.take(None, address, start).is_ok());
+        assert!(limits.take(None, address, start).is_err());
     }
 }

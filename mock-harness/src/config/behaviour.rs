@@ -19,6 +19,8 @@ pub struct Behaviour {
     pub tested_at: TestedAt,
     /// What `ignoreTestConnection` switches off. Default: `create-test`.
     pub ignore_test_connection: IgnoreTestConnection,
+    /// What comes of testing a connector of another type than `DockerRegistry`. Default: `unknown`.
+    pub other_types_test: OtherTypesTest,
     /// The body of an answer beyond the API's limits. Default: `html`.
     pub rate_limit_body: RateLimitBody,
     /// Below which prefixes the delegate selectors are served. Default: `both`.
@@ -95,6 +97,18 @@ pub enum IgnoreTestConnection {
     CreateTest,
     /// Nothing.
     Nothing,
+}
+
+/// What comes of testing a connector of another type than `DockerRegistry`. The platform asks what such a connector is about,
+/// a cluster or a cloud, which is not there to be asked in a world of registries.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize, JsonSchema)]
+#[serde(rename_all = "kebab-case")]
+pub enum OtherTypesTest {
+    /// Nothing: the status is `UNKNOWN`.
+    #[default]
+    Unknown,
+    /// It passes unseen: the status is `SUCCESS`.
+    Success,
 }
 
 /// The body of an answer beyond the API's limits (question 10).

@@ -9,8 +9,8 @@ mod world_preset;
 pub use access::{ApiKeyConfig, GrantConfig, Permission, PrincipalKind};
 pub use behaviour::{
     Behaviour, CloudDriver, DockerRuntimeOverride, DuplicateIdentifier, ExtraFields, IgnoreTestConnection,
-    ImagePullBackOff, InvalidKeyBody, ManagerPrefix, NoDelegate, NotFoundStatus, Nulls, RateLimitBody, SecretPrefix,
-    TestedAt,
+    ImagePullBackOff, InvalidKeyBody, ManagerPrefix, NoDelegate, NotFoundStatus, Nulls, OtherTypesTest, RateLimitBody,
+    SecretPrefix, TestedAt,
 };
 pub use governance::{AuthType, PolicyConfig, PolicySeverity, SettingsConfig};
 pub use platform::{

@@ -8,7 +8,7 @@ use super::http::Ended;
 use crate::{
     account::{Connectivity, TestRecord},
     api::{Answered, ApiError, Messages, success},
-    config::{NoDelegate, TestedAt},
+    config::{NoDelegate, OtherTypesTest, TestedAt},
     delegate::NoDelegateError,
     platform::Platform,
 };
@@ -172,13 +172,13 @@ impl Tested {
             tested_at_ms: at_ms,
             connected_at_ms: 0,
         };
+        let passed = |tested_at_ms| TestRecord {
+            tested_at_ms,
+            connected_at_ms: at_ms,
+            ..TestRecord::never(Connectivity::Success)
+        };
         match &self.outcome {
-            Outcome::Passed => TestRecord {
-                status: Connectivity::Success,
-                tested_at_ms: self.tested_at(platform),
-                connected_at_ms: at_ms,
-                ..TestRecord::never(Connectivity::Success)
-            },
+            Outcome::Passed => passed(self.tested_at(platform)),
             Outcome::Failed(failure) => {
                 let line = failure.line();
                 failed(UNEXPECTED, line.clone(), 450, format!("Error Encountered ({line})"))
@@ -191,7 +191,10 @@ impl Tested {
                 };
                 failed(reason, error.to_string(), code, format!("{reason} ({error})"))
             }
-            Outcome::NotTested => TestRecord::never(Connectivity::Unknown),
+            Outcome::NotTested => match platform.account().behaviour().other_types_test {
+                OtherTypesTest::Unknown => TestRecord::never(Connectivity::Unknown),
+                OtherTypesTest::Success => passed(at_ms),
+            },
         }
     }
 

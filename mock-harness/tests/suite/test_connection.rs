@@ -426,3 +426,26 @@ async fn the_platform_itself_needs_no_delegate() {
     answer_all(&registry, 401).await;
     assert_eq!(create(&rig, &registry, &anonymous("m", URL)).await["status"], "SUCCESS");
 }
+
+#[tokio::test]
+async fn another_types_test_is_a_switch() {
+    let cluster = json!({
+        "name": "m", "identifier": "m", "type": "K8sCluster",
+        "spec": { "credential": { "type": "InheritFromDelegate" } },
+    });
+    for (switch, status, tested_at) in [("unknown", "UNKNOWN", 0), ("success", "SUCCESS", 1_767_225_600_000_u64)] {
+        let behaviour = json!({ "other-types-test": switch });
+        let rig = Rig::start(config(json!({ "connectors": [cluster], "behaviour": behaviour }))).await;
+        let (code, told) = rig.told("POST", TEST, &Value::Null).await;
+        let expect = json!({
+            "status": "SUCCESS",
+            "data": {
+                "status": status, "errors": null, "errorSummary": null, "testedAt": tested_at, "delegateId": null,
+                "taskId": null
+            },
+            "metaData": null,
+            "correlationId": "ID"
+        });
+        assert_eq!((code, told), (200, expect.to_string()), "{switch}");
+    }
+}
