@@ -253,7 +253,7 @@ const REQUESTS: &[(&str, &str, &str)] = &[
     (
         "POST",
         SECRETS,
-        r#"{"secret":{"type":"SSHKey","name":"k","identifier":"k","spec":{"auth":{"passphrase":"cAnArY-passphrase","password":"cAnArY-ssh"}}}}"#,
+        r#"{"secret":{"type":"SSHKey","name":"k","identifier":"k","spec":{"value":"cAnArY-ssh-value","auth":{"passphrase":"cAnArY-passphrase","password":"cAnArY-ssh"}}}}"#,
     ),
     (
         "POST",

@@ -132,7 +132,12 @@ impl SecretSpec {
             Some(metadata) => Ok(Value::Object(without_secrets(metadata))),
             None => Ok(Value::Null),
         };
-        let other = |kind| Ok(Self::Other { kind, spec: Value::Object(without_secrets(spec)) });
+        let other = |kind| {
+            let mut kept = without_secrets(spec);
+            // A field of text secrets, which one puts here by mistake.
+            kept.remove("value");
+            Ok(Self::Other { kind, spec: Value::Object(kept) })
+        };
         match kind {
             "SecretText" => {
                 let value_type = text(spec, "valueType")?.unwrap_or_else(|| String::from("Inline"));
