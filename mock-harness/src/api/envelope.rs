@@ -67,7 +67,9 @@ pub(crate) struct Messages {
 
 /// 200 with `data`.
 pub(crate) fn success(data: Value) -> Reply {
-    let body = json!({ "status": "SUCCESS", "data": data, "metaData": null, "correlationId": "" });
+    let mut body = json!({ "status": "SUCCESS", "data": null, "metaData": null, "correlationId": "" });
+    // Moved in: the macro copies what it is given.
+    body["data"] = data;
     Reply { status: StatusCode::OK, body, code: None }
 }
 

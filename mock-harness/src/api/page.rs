@@ -34,17 +34,19 @@ pub(super) fn page<T>(found: &[T], params: &Params, sizes: PageSize, show: impl 
 
 /// A page of a list of `total` entries.
 pub(super) fn page_of(content: Vec<Value>, total: usize, index: usize, size: usize) -> Value {
-    let is_empty = content.is_empty();
-    json!({
+    let mut page = json!({
         "totalPages": total.div_ceil(size),
         "totalItems": total,
         "pageItemCount": content.len(),
         "pageSize": size,
-        "content": content,
+        "content": null,
         "pageIndex": index,
-        "empty": is_empty,
+        "empty": content.is_empty(),
         "pageToken": null,
-    })
+    });
+    // Moved in: the macro copies what it is given.
+    page["content"] = Value::Array(content);
+    page
 }
 
 #[cfg(test)]
