@@ -2,7 +2,7 @@
 //!
 //! Source: facts/harness, section U.
 
-use schemars::JsonSchema;
+use schemars::{JsonSchema, Schema, SchemaGenerator, json_schema};
 use serde::Deserialize;
 
 /// The switches.
@@ -10,6 +10,7 @@ use serde::Deserialize;
 #[serde(rename_all = "kebab-case", deny_unknown_fields, default, expecting = "the platform's switches")]
 pub struct Behaviour {
     /// The status of GET on a missing connector. Default: `400`.
+    #[schemars(schema_with = "status_or_its_text")]
     pub not_found_status: NotFoundStatus,
     /// What a connection test answers when no delegate may do it. Default: `invalid-request-400`.
     pub no_delegate: NoDelegate,
@@ -39,6 +40,11 @@ pub struct Behaviour {
     pub image_pull_back_off: ImagePullBackOff,
     /// Where runners of Harness Cloud take Harness's own images from first. Default: `google`.
     pub cloud_driver: CloudDriver,
+}
+
+/// In files it is a number, and its text is taken too.
+fn status_or_its_text(_: &mut SchemaGenerator) -> Schema {
+    json_schema!({ "enum": [400, 404, "400", "404"] })
 }
 
 /// The status of GET on a missing connector (question 1).
