@@ -91,6 +91,20 @@ impl Connectors {
         removed.is_some_and(|revision| scope.by_change.remove(&revision).is_some())
     }
 
+    /// Removes all connectors of `outer` and of the scopes within it, and tells which they were.
+    pub(super) fn remove_within(&mut self, outer: &Scope) -> Vec<EntityRef> {
+        let mut removed = Vec::new();
+        self.scopes.retain(|scope, inner| {
+            let is_within = outer.contains(scope);
+            if is_within {
+                let identifiers = inner.by_identifier.drain().map(|(identifier, _)| identifier);
+                removed.extend(identifiers.map(|identifier| EntityRef { scope: scope.clone(), identifier }));
+            }
+            !is_within
+        });
+        removed
+    }
+
     /// All connectors of this identifier, wherever they live and in whatever case.
     pub(super) fn called(&self, identifier: &str) -> Vec<EntityRef> {
         let mut found = Vec::new();

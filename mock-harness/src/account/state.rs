@@ -136,6 +136,36 @@ impl Account {
         Ok(is_new)
     }
 
+    /// Gives the organisation or the project that `scope` is another profile; when it was made stays. None if there is none.
+    pub(crate) fn update_profile(&self, scope: &Scope, profile: Profile) -> Option<Profile> {
+        let mut state = self.state_mut();
+        let known = state.profiles.get_mut(scope)?;
+        *known = Profile { created_at: known.created_at, ..profile };
+        Some(known.clone())
+    }
+
+    /// Deletes the organisation or the project that `scope` is, with its connectors and secrets; false if there is none.
+    pub(crate) fn delete_scope(&self, scope: &Scope) -> bool {
+        let mut state = self.state_mut();
+        if state.profiles.remove(scope).is_none() {
+            return false;
+        }
+        let Some(org) = &scope.org else { return false };
+        match &scope.project {
+            Some(project) => {
+                let projects = state.organizations.get_mut(org);
+                projects.map(|projects| projects.remove(project));
+            }
+            None => drop(state.organizations.remove(org)),
+        }
+        state.profiles.retain(|inner, _| !scope.contains(inner));
+        state.secrets.retain(|reference, _| !scope.contains(&reference.scope));
+        for connector in state.connectors.remove_within(scope) {
+            state.of_connectors.set(&connector, BTreeSet::new());
+        }
+        true
+    }
+
     /// What is told of the organisation or the project that `scope` is; none if there is none.
     pub(crate) fn profile(&self, scope: &Scope) -> Option<Profile> {
         self.state().profiles.get(scope).cloned()

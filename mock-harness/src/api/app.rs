@@ -40,9 +40,17 @@ pub(crate) fn app(platform: Platform) -> Router {
         .route("/ng/api/v2/secrets/{identifier}/yaml", put(secrets::update_of_yaml))
         .route("/ng/api/v2/secrets/{identifier}", get(secrets::get).put(secrets::update).delete(secrets::delete))
         .route("/ng/api/organizations", post(organizations::create_organization).get(organizations::list_organizations))
-        .route("/ng/api/organizations/{identifier}", get(organizations::get_organization))
+        .route(
+            "/ng/api/organizations/{identifier}",
+            get(organizations::get_organization)
+                .put(organizations::update_organization)
+                .delete(organizations::delete_organization),
+        )
         .route("/ng/api/projects", post(organizations::create_project).get(organizations::list_projects))
-        .route("/ng/api/projects/{identifier}", get(organizations::get_project))
+        .route(
+            "/ng/api/projects/{identifier}",
+            get(organizations::get_project).put(organizations::update_project).delete(organizations::delete_project),
+        )
         .route("/ng/api/settings", get(settings::list).put(settings::update))
         .route("/ng/api/settings/{identifier}", get(settings::get))
         .route("/ci/execution-config", get(execution_config::list_deprecated).delete(execution_config::delete))
@@ -122,9 +130,13 @@ pub(super) fn operation(method: &Method, route: &str) -> &'static str {
         (_, "/ng/api/v2/secrets/{identifier}") => "secrets.get",
         ("POST", "/ng/api/organizations") => "organizations.create",
         (_, "/ng/api/organizations") => "organizations.list",
+        ("PUT", "/ng/api/organizations/{identifier}") => "organizations.update",
+        ("DELETE", "/ng/api/organizations/{identifier}") => "organizations.delete",
         (_, "/ng/api/organizations/{identifier}") => "organizations.get",
         ("POST", "/ng/api/projects") => "projects.create",
         (_, "/ng/api/projects") => "projects.list",
+        ("PUT", "/ng/api/projects/{identifier}") => "projects.update",
+        ("DELETE", "/ng/api/projects/{identifier}") => "projects.delete",
         (_, "/ng/api/projects/{identifier}") => "projects.get",
         ("PUT", "/ng/api/settings") => "settings.update",
         (_, "/ng/api/settings") => "settings.list",

@@ -1,6 +1,8 @@
-//! `/ng/api/organizations` and `/ng/api/projects`: made, got and listed.
+//! `/ng/api/organizations` and `/ng/api/projects`: made, changed, got, listed, and deleted with all that lives in them.
 //!
 //! The bodies have what the Go SDK's `OrganizationResponse` and `ProjectResponse` have; they are not from the fact sheet.
+
+use std::collections::BTreeSet;
 
 use axum::extract::State;
 use http::StatusCode;
@@ -34,8 +36,31 @@ pub(super) async fn get_organization(
     Identifier(identifier): Identifier,
 ) -> Answered {
     let profile = platform.account().profile(&Scope::new(Some(&identifier), None));
-    let profile = profile.ok_or_else(|| not_found(format!("Organization with identifier [{identifier}] not found")))?;
-    Ok(success(organization(&identifier, &profile)))
+    Ok(success(organization(&identifier, &profile.ok_or_else(|| no_organization(&identifier))?)))
+}
+
+/// `PUT /ng/api/organizations/{identifier}`: the body as on create.
+pub(super) async fn update_organization(
+    State(platform): State<Platform>,
+    _: Caller,
+    Identifier(identifier): Identifier,
+    body: Body,
+) -> Answered {
+    let profile = read_again(&platform, &body.json()?, "organization", &identifier)?;
+    let profile = platform.account().update_profile(&Scope::new(Some(&identifier), None), profile);
+    Ok(success(organization(&identifier, &profile.ok_or_else(|| no_organization(&identifier))?)))
+}
+
+/// `DELETE /ng/api/organizations/{identifier}`: with its projects, and all connectors, secrets and pipelines in them.
+pub(super) async fn delete_organization(
+    State(platform): State<Platform>,
+    _: Caller,
+    Identifier(identifier): Identifier,
+) -> Answered {
+    if !delete(&platform, &Scope::new(Some(&identifier), None)) {
+        return Err(no_organization(&identifier));
+    }
+    Ok(success(Value::Bool(true)))
 }
 
 /// `GET /ng/api/organizations`.
@@ -76,8 +101,35 @@ pub(super) async fn get_project(
 ) -> Answered {
     let org = params.get("orgIdentifier").unwrap_or("default");
     let profile = platform.account().profile(&Scope::new(Some(org), Some(&identifier)));
-    let missing = || not_found(format!("Project with orgIdentifier [{org}] and identifier [{identifier}] not found"));
-    Ok(success(project(org, &identifier, &profile.ok_or_else(missing)?)))
+    Ok(success(project(org, &identifier, &profile.ok_or_else(|| no_project(org, &identifier))?)))
+}
+
+/// `PUT /ng/api/projects/{identifier}?orgIdentifier=`: the body as on create.
+pub(super) async fn update_project(
+    State(platform): State<Platform>,
+    _: Caller,
+    params: Params,
+    Identifier(identifier): Identifier,
+    body: Body,
+) -> Answered {
+    let org = params.get("orgIdentifier").unwrap_or("default");
+    let profile = read_again(&platform, &body.json()?, "project", &identifier)?;
+    let profile = platform.account().update_profile(&Scope::new(Some(org), Some(&identifier)), profile);
+    Ok(success(project(org, &identifier, &profile.ok_or_else(|| no_project(org, &identifier))?)))
+}
+
+/// `DELETE /ng/api/projects/{identifier}?orgIdentifier=`: with all connectors, secrets and pipelines in it.
+pub(super) async fn delete_project(
+    State(platform): State<Platform>,
+    _: Caller,
+    params: Params,
+    Identifier(identifier): Identifier,
+) -> Answered {
+    let org = params.get("orgIdentifier").unwrap_or("default");
+    if !delete(&platform, &Scope::new(Some(org), Some(&identifier))) {
+        return Err(no_project(org, &identifier));
+    }
+    Ok(success(Value::Bool(true)))
 }
 
 /// `GET /ng/api/projects`, of one organisation if the query names it.
@@ -107,6 +159,28 @@ fn read(platform: &Platform, body: &Value, kind: &str) -> Result<(String, Profil
     errors.finish()?;
     let profile = Profile::read(identifier, object, platform.clock().now())?;
     Ok((String::from(identifier), profile))
+}
+
+/// The same for what there is already: the body's identifier is the path's.
+fn read_again(platform: &Platform, body: &Value, kind: &str, identifier: &str) -> Result<Profile, ApiError> {
+    let (told, profile) = read(platform, body, kind)?;
+    if told != identifier {
+        return Err(ApiError::invalid(format!(
+            "the identifier in the path is [{identifier}], and in the body [{told}]"
+        )));
+    }
+    Ok(profile)
+}
+
+/// Deletes what `scope` is, with all that lives in it; false if there is none.
+fn delete(platform: &Platform, scope: &Scope) -> bool {
+    let is_deleted = platform.account().delete_scope(scope);
+    if is_deleted {
+        for pipeline in platform.pipelines().delete_within(scope) {
+            platform.account().set_references(&pipeline, BTreeSet::new());
+        }
+    }
+    is_deleted
 }
 
 /// Whether the query's `searchTerm`, if there is one, is part of the name or the identifier.
@@ -142,6 +216,14 @@ fn project(org: &str, identifier: &str, profile: &Profile) -> Value {
         "createdAt": epoch_ms(*created_at),
         "lastModifiedAt": epoch_ms(*modified_at),
     })
+}
+
+fn no_organization(identifier: &str) -> ApiError {
+    not_found(format!("Organization with identifier [{identifier}] not found"))
+}
+
+fn no_project(org: &str, identifier: &str) -> ApiError {
+    not_found(format!("Project with orgIdentifier [{org}] and identifier [{identifier}] not found"))
 }
 
 fn not_found(message: String) -> ApiError {

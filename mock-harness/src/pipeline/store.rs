@@ -63,6 +63,13 @@ impl Pipelines {
         self.lock().remove(reference).is_some()
     }
 
+    /// Removes the pipelines of `outer` and of the scopes within it, and tells which they were.
+    pub(crate) fn delete_within(&self, outer: &Scope) -> Vec<EntityRef> {
+        let mut pipelines = self.lock();
+        let removed = pipelines.extract_if(.., |reference, _| outer.contains(&reference.scope));
+        removed.map(|(reference, _)| reference).collect()
+    }
+
     /// Those that live in `scope` itself, the last saved first.
     pub(crate) fn list(&self, scope: &Scope) -> Vec<(EntityRef, StoredPipeline)> {
         let pipelines = self.lock();

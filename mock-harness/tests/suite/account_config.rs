@@ -155,3 +155,49 @@ async fn organisations_and_projects_are_told_as_they_were_made() {
     assert_eq!(ask("GET", "/projects", Value::Null).await["totalItems"], 2);
     assert_eq!(ask("GET", "/projects?searchTerm=ben", Value::Null).await["content"], json!([bench_told]));
 }
+
+#[tokio::test]
+async fn organisations_and_projects_change_and_go_with_all_that_lives_in_them() {
+    let rig = Rig::start(config(json!({ "organizations": [{ "identifier": "o", "projects": ["p", "q"] }] }))).await;
+    let ask = async |method: &str, path: &str, body: Value| {
+        let separator = if path.contains('?') { '&' } else { '?' };
+        let body = if body.is_null() { String::new() } else { body.to_string() };
+        rig.ask(method, &format!("/ng/api{path}{separator}accountIdentifier=acme"), &body).await
+    };
+    let changed = json!({ "organization": { "identifier": "o", "name": "Other", "tags": { "a": "b" } } });
+    let (status, answer) = ask("PUT", "/organizations/o", changed.clone()).await;
+    assert_eq!((status, &answer["data"]["organization"]["name"]), (200, &json!("Other")), "{answer}");
+    let (status, answer) = ask("PUT", "/organizations/x", changed).await;
+    assert_eq!(status, 400, "{answer}");
+    let missing = json!({ "organization": { "identifier": "x", "name": "x" } });
+    assert_eq!(ask("PUT", "/organizations/x", missing).await.0, 404);
+    let project = json!({ "project": { "identifier": "p", "orgIdentifier": "o", "name": "P", "color": "#0063F7" } });
+    let (status, answer) = ask("PUT", "/projects/p?orgIdentifier=o", project.clone()).await;
+    assert_eq!((status, &answer["data"]["project"]["color"]), (200, &json!("#0063F7")), "{answer}");
+
+    for project in ["p", "q"] {
+        let secret = json!({ "secret": { "type": "SecretText", "name": "s", "identifier": "s", "orgIdentifier": "o",
+            "projectIdentifier": project, "spec": { "value": "v" } } });
+        let (status, answer) =
+            ask("POST", &format!("/v2/secrets?orgIdentifier=o&projectIdentifier={project}"), secret).await;
+        assert_eq!(status, 200, "{answer}");
+        let connector = json!({ "connector": { "name": "c", "identifier": "c", "orgIdentifier": "o",
+            "projectIdentifier": project, "type": "DockerRegistry", "spec": {
+                "dockerRegistryUrl": "https://mirror.test", "providerType": "Other", "ignoreTestConnection": true,
+                "auth": { "type": "UsernamePassword", "spec": { "username": "u", "passwordRef": "s" } } } } });
+        assert_eq!(ask("POST", "/connectors", connector).await.0, 200);
+    }
+    let of = |project: &str| format!("/connectors/c?orgIdentifier=o&projectIdentifier={project}");
+    assert_eq!(ask("DELETE", "/projects/p?orgIdentifier=o", Value::Null).await.1["data"], true);
+    assert_eq!(ask("DELETE", "/projects/p?orgIdentifier=o", Value::Null).await.0, 404);
+    assert_eq!((ask("GET", &of("p"), Value::Null).await.0, ask("GET", &of("q"), Value::Null).await.0), (400, 200));
+    // Made again it is empty: nothing of the old one holds the secret's name, or is held by it.
+    assert_eq!(ask("POST", "/projects?orgIdentifier=o", project).await.0, 200);
+    let secrets = ask("GET", "/v2/secrets?orgIdentifier=o&projectIdentifier=p", Value::Null).await.1;
+    assert_eq!(secrets["data"]["totalItems"], 0, "{secrets}");
+
+    assert_eq!(ask("DELETE", "/organizations/o", Value::Null).await.1["data"], true);
+    assert_eq!(ask("GET", "/organizations/o", Value::Null).await.0, 404);
+    assert_eq!(ask("GET", "/projects", Value::Null).await.1["data"]["totalItems"], 0);
+    assert_eq!(ask("GET", &of("q"), Value::Null).await.0, 400);
+}
