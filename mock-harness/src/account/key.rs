@@ -4,7 +4,7 @@
 
 use testbed::{Secret, Timestamp};
 
-use super::{Level, Scope};
+use super::Scope;
 use crate::config::{ApiKeyConfig, GrantConfig, Permission, PrincipalKind};
 
 /// An API key.
@@ -85,16 +85,8 @@ impl Grant {
     fn allows(&self, permission: Permission, scope: &Scope, identifier: Option<&str>) -> bool {
         let is_named = || identifier.is_some_and(|identifier| self.resources.iter().any(|name| name == identifier));
         self.permissions.contains(&permission)
-            && (self.scope == *scope || (self.below && self.is_above(scope)))
+            && (self.scope == *scope || (self.below && self.scope.contains(scope)))
             && (self.resources.is_empty() || is_named())
-    }
-
-    fn is_above(&self, scope: &Scope) -> bool {
-        match self.scope.level() {
-            Level::Account => true,
-            Level::Org => self.scope.org == scope.org,
-            Level::Project => false,
-        }
     }
 }
 

@@ -3,18 +3,21 @@
 //!
 //! The scope comes from the body on create and update, and from the query elsewhere. Source: facts/harness B2 to B7.
 
+use std::sync::Arc;
+
 use axum::extract::State;
 use http::StatusCode;
 use serde_json::{Value, json};
+use testbed::Timestamp;
 
 use super::{
     auth::Caller,
     connector_body::{connector_data, denied_data},
-    envelope::{Answered, ApiError, Reply, success},
+    envelope::{Answered, ApiError, success},
     params::{Body, Identifier, Params},
 };
 use crate::{
-    account::{Connector, ConnectorDraft, Refusal, Verdict},
+    account::{Account, Connector, ConnectorDraft, Refusal},
     config::{NotFoundStatus, Permission},
     platform::Platform,
     test_connection,
@@ -42,13 +45,7 @@ pub(super) async fn create(State(platform): State<Platform>, caller: Caller, bod
         None,
         || json!({ "category": draft.spec.category() }),
     )?;
-    let now = platform.clock().now();
-    let verdict = platform.account().judge(&draft, now);
-    if let Some(verdict) = verdict.as_ref().filter(|verdict| verdict.denies) {
-        return Ok(success(denied_data(verdict)));
-    }
-    let connector = platform.account().create_connector(draft, now)?;
-    Ok(answer_and_test(&platform, &connector, verdict.as_ref()))
+    judge_and_store(&platform, draft, Account::create_connector)
 }
 
 /// `PUT /ng/api/connectors`: as create; the identifier is in the body.
@@ -61,13 +58,7 @@ pub(super) async fn update(State(platform): State<Platform>, caller: Caller, bod
     if draft.identifier == SECRET_MANAGER {
         return Err(ApiError::invalid("Update operation not supported for Harness Secret Manager"));
     }
-    let now = platform.clock().now();
-    let verdict = platform.account().judge(&draft, now);
-    if let Some(verdict) = verdict.as_ref().filter(|verdict| verdict.denies) {
-        return Ok(success(denied_data(verdict)));
-    }
-    let connector = platform.account().update_connector(draft, now)?;
-    Ok(answer_and_test(&platform, &connector, verdict.as_ref()))
+    judge_and_store(&platform, draft, Account::update_connector)
 }
 
 /// `GET /ng/api/connectors/{identifier}`.
@@ -180,8 +171,19 @@ pub(super) async fn test_git_connection(
     test_connection::answer(&platform, test_connection::run_to_end(&platform, connector).await?)
 }
 
-fn answer_and_test(platform: &Platform, connector: &Connector, verdict: Option<&Verdict>) -> Reply {
-    let reply = success(connector_data(platform, connector, verdict));
-    test_connection::settle_later(platform, connector.clone());
-    reply
+/// What policies do not deny is stored, answered, and tested in the background.
+fn judge_and_store(
+    platform: &Platform,
+    draft: ConnectorDraft,
+    store: impl FnOnce(&Account, ConnectorDraft, Timestamp) -> Result<Arc<Connector>, Refusal>,
+) -> Answered {
+    let now = platform.clock().now();
+    let verdict = platform.account().judge(&draft, now);
+    if let Some(verdict) = verdict.as_ref().filter(|verdict| verdict.denies) {
+        return Ok(success(denied_data(verdict)));
+    }
+    let connector = store(platform.account(), draft, now)?;
+    let reply = success(connector_data(platform, &connector, verdict.as_ref()));
+    test_connection::settle_later(platform, Connector::clone(&connector));
+    Ok(reply)
 }

@@ -58,6 +58,12 @@ impl Agent {
         Arc::new(Self { refused, kind, until, takes: Duration::ZERO, asked: Mutex::default() })
     }
 
+    /// Refuses nothing, and takes five seconds for each pull.
+    fn slow() -> Arc<Self> {
+        let (kind, until, takes) = (FailureKind::Network, Duration::ZERO, Duration::from_secs(5));
+        Arc::new(Self { refused: "nothing", kind, until, takes, asked: Mutex::default() })
+    }
+
     fn asked(&self) -> Vec<String> {
         std::mem::take(&mut *self.asked.lock().unwrap())
     }
@@ -340,13 +346,7 @@ async fn hosted_runners_take_harness_images_elsewhere_first() {
 
 #[tokio::test]
 async fn parallel_stages_run_at_the_same_time() {
-    let agent = Arc::new(Agent {
-        refused: "nothing",
-        kind: FailureKind::Network,
-        until: Duration::ZERO,
-        takes: Duration::from_secs(5),
-        asked: Mutex::default(),
-    });
+    let agent = Agent::slow();
     let rig = rig(&agent, json!({})).await;
     let side =
         |identifier: &str| -> String { stage(identifier, POD).lines().map(|line| format!("    {line}\n")).collect() };
@@ -376,13 +376,7 @@ async fn parallel_stages_run_at_the_same_time() {
 
 #[tokio::test]
 async fn an_execution_can_be_aborted() {
-    let agent = Arc::new(Agent {
-        refused: "nothing",
-        kind: FailureKind::Network,
-        until: Duration::ZERO,
-        takes: Duration::from_secs(5),
-        asked: Mutex::default(),
-    });
+    let agent = Agent::slow();
     let rig = rig(&agent, json!({})).await;
     // While somebody else works, the clock stands, and the pull goes on.
     let somebody = rig.clock.enter();
